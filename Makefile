@@ -1,0 +1,38 @@
+# The daily commands. `make run` and `make test` install what is missing first.
+VENV ?= .venv
+export VENV
+BIN := $(VENV)/bin
+
+.PHONY: run setup system test check format lock clean
+
+run: setup
+	@$(BIN)/docuelevate serve
+
+setup: system $(VENV)/.installed
+
+system:
+	@scripts/install-system run
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@scripts/create-venv
+
+test: $(VENV)/.installed
+	@scripts/install-system test
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest tests --ignore=tests/unit
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/unit
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

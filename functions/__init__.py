@@ -1,0 +1,1 @@
+"""The pipeline's steps, one package each. They never import each other."""

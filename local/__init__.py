@@ -1,0 +1,1 @@
+"""Everything on one machine: embedded broker, process supervisor, watched folder, command line."""

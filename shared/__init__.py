@@ -1,0 +1,1 @@
+"""What the functions, the web application and the one-machine runner share. Imports none of them."""
