@@ -1,0 +1,58 @@
+"""The keys of the bucket (contract §3), in one place. A key that leaves its prefix is refused here."""
+
+import re
+
+from shared.errors import InvalidEvent
+
+INCOMING = "incoming/"
+DOCUMENTS = "documents/"
+
+_DOCUMENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def document_prefix(document_id: str) -> str:
+    """`documents/<id>/`. Raises InvalidEvent for anything but a UUID."""
+    if not _DOCUMENT_ID.fullmatch(document_id):
+        raise InvalidEvent("the document id is not a UUID")
+    return f"{DOCUMENTS}{document_id}/"
+
+
+def original(document_id: str) -> str:
+    """Where the bytes as uploaded are."""
+    return document_prefix(document_id) + "original"
+
+
+def unlocked(document_id: str, sha256: str) -> str:
+    """Where the opened copy of an encrypted original is."""
+    return f"{document_prefix(document_id)}unlocked/{sha256}"
+
+
+def derived(document_id: str, name: str) -> str:
+    """Where something lies that may be dropped and made again at any time."""
+    return f"{document_prefix(document_id)}derived/{name}"
+
+
+def work_prefix(document_id: str, step: str, fingerprint: str) -> str:
+    """Where a step's result for these inputs is."""
+    return f"{document_prefix(document_id)}{step}/{fingerprint}/"
+
+
+def tombstone(document_id: str) -> str:
+    """What is left of a purged document."""
+    document_prefix(document_id)
+    return f"tombstones/{document_id}"
+
+
+def dead_letter(trigger: str, event_hash: str, arrival: str) -> str:
+    """Where an undeliverable event is kept whole."""
+    return f"dead-letters/{trigger}/{event_hash}-{arrival}.json"
+
+
+def belongs_to(key: str, document_id: str) -> bool:
+    """Whether an object named by an event is one of this document's, whatever the event says."""
+    return key.startswith(document_prefix(document_id)) and is_plain(key)
+
+
+def is_plain(key: str) -> bool:
+    """Whether a key has no segment that a file system or a proxy would read as a way out."""
+    return not any(segment in ("", ".", "..") for segment in key.split("/")) and "\0" not in key and "\\" not in key
