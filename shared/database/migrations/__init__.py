@@ -1,0 +1,1 @@
+"""Schema revisions; they only ever add until the release after next (rules 25)."""

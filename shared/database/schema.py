@@ -1,0 +1,82 @@
+"""Brings the schema up to the code, and tells whether it is. Safe when several processes start at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect, text
+
+from shared.database.tables import Table
+from shared.errors import DocuElevateError, Unavailable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 0x646F6375656C
+"""The advisory lock that migrations hold on PostgreSQL; any number of our own."""
+
+
+class SchemaMismatch(DocuElevateError):
+    """After migrating, the database still lacks tables or columns that the code needs."""
+
+
+def migrate(engine: Engine) -> str:
+    """Apply every outstanding revision in one transaction and return the revision reached.
+
+    Raises SchemaMismatch when the result is not what the code needs: the exit of a migration tool proves nothing.
+    """
+    with engine.connect() as connection, _one_at_a_time(connection):
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        _assert_complete(connection)
+        return _revision(connection) or ""
+
+
+def require_current(engine: Engine) -> None:
+    """Raise Unavailable while the schema is older than the code. A newer one is fine (rules 25)."""
+    with engine.connect() as connection:
+        found = _revision(connection)
+    script = ScriptDirectory.from_config(_config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    if found is None or (found in known and found != script.get_current_head()):
+        raise Unavailable("the database schema is older than this release; run `docuelevate migrate`")
+
+
+def create_revision(engine: Engine, message: str) -> None:
+    """Write a new revision from the difference between the tables and the database (for developers)."""
+    with engine.connect() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.revision(config, message=message, autogenerate=True)
+
+
+@contextmanager
+def _one_at_a_time(connection: Connection) -> Iterator[None]:
+    # The transaction is opened here, before Alembic is configured: Alembic then joins it instead of rolling its own back.
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        yield
+
+
+def _assert_complete(connection: Connection) -> None:
+    inspector = inspect(connection)
+    for table in Table.metadata.tables.values():
+        if not inspector.has_table(table.name):
+            raise SchemaMismatch(f"the table {table.name} is missing after the migration")
+        found = {column["name"] for column in inspector.get_columns(table.name)}
+        if absent := {column.name for column in table.columns} - found:
+            raise SchemaMismatch(f"{table.name} lacks {', '.join(sorted(absent))} after the migration")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config

@@ -1,0 +1,257 @@
+"""The tables. `documents` is the single source of truth; everything else is evidence, queue or ledger.
+
+JSON columns hold the frozen models of `shared.events` and `shared.metadata` as they were received. Times are UTC.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+LOCAL_OWNER = "local"
+"""Whose documents they are while authentication is off."""
+
+_BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in, aware datetimes out, on SQLite too (which keeps no time zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC back."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Table(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}
+
+
+class Document(Table):
+    """One document: what was received, what the current run made of it, what people set.
+
+    `version` moves on content (what search and readers see), `revision` on every change, progress included.
+    `machine_metadata` and `user_metadata` are stored apart; the columns below them are derived for lists and filters.
+    """
+
+    __tablename__ = "documents"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(20))
+    version: Mapped[int] = mapped_column(default=1)
+    revision: Mapped[int] = mapped_column(default=1)
+    changed_at: Mapped[datetime]
+
+    filename: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(String(200))
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    channel: Mapped[str] = mapped_column(String(20))
+    received_at: Mapped[datetime]
+    original: Mapped[dict[str, Any]]
+
+    runid: Mapped[str] = mapped_column(String(36))
+    run_from: Mapped[str] = mapped_column(String(20))
+    run_started_at: Mapped[datetime]
+    options: Mapped[dict[str, Any]]
+
+    converted: Mapped[dict[str, Any] | None]
+    recognized: Mapped[dict[str, Any] | None]
+    enriched: Mapped[dict[str, Any] | None]
+    pages: Mapped[int | None]
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(Text)
+    hint: Mapped[str | None] = mapped_column(Text)
+    warnings: Mapped[list[Any]] = mapped_column(default=list)
+
+    machine_metadata: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    user_metadata: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    locked: Mapped[list[Any]] = mapped_column(default=list)
+
+    title: Mapped[str] = mapped_column(Text)
+    document_type: Mapped[str | None] = mapped_column(String(30))
+    sender: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(20))
+    document_date: Mapped[str | None] = mapped_column(String(10))
+
+    trashed_at: Mapped[datetime | None]
+    indexed_version: Mapped[int] = mapped_column(default=0)
+    index_generation: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (
+        Index("ix_documents_owner_received", "owner", "received_at", "id"),
+        Index("ix_documents_owner_status", "owner", "status"),
+        Index("ix_documents_changed", "changed_at"),
+        Index("ix_documents_owner_date", "owner", "document_date"),
+    )
+
+
+class DocumentTag(Table):
+    """The tags of a document, derived from its metadata, for filters and counts."""
+
+    __tablename__ = "document_tags"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+    __table_args__ = (Index("ix_document_tags_tag", "tag"),)
+
+
+class DocumentStep(Table):
+    """Where a step of a run stands, derived from the run's events."""
+
+    __tablename__ = "document_steps"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    runid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    step: Mapped[str] = mapped_column(String(20), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    attempts: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(Text)
+    hint: Mapped[str | None] = mapped_column(Text)
+    done: Mapped[int | None]
+    total: Mapped[int | None]
+
+
+class ContentClaim(Table):
+    """Decides between equal uploads: which document holds (owner, sha256). A forced one holds none (rules 3)."""
+
+    __tablename__ = "content_claims"
+
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(36), index=True)
+
+
+class IdempotencyKey(Table):
+    """The answer that a client's `Idempotency-Key` got."""
+
+    __tablename__ = "idempotency_keys"
+
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    status_code: Mapped[int]
+    answer: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class ArchivedEvent(Table):
+    """Every event that passed the broker, whole. `reply_version` rebuilds the reply for a duplicate."""
+
+    __tablename__ = "events"
+
+    number: Mapped[int] = mapped_column(_BigKey, primary_key=True, autoincrement=True)
+    source: Mapped[str] = mapped_column(String(200))
+    id: Mapped[str] = mapped_column(String(100))
+    type: Mapped[str] = mapped_column(String(100))
+    subject: Mapped[str] = mapped_column(Text)
+    document_id: Mapped[str | None] = mapped_column(String(36))
+    runid: Mapped[str | None] = mapped_column(String(36))
+    time: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    body: Mapped[str] = mapped_column(Text)
+    reply_version: Mapped[int | None]
+
+    __table_args__ = (
+        UniqueConstraint("source", "id"),
+        Index("ix_events_document", "document_id", "runid", "number"),
+        Index("ix_events_type_time", "type", "time"),
+        Index("ix_events_time", "time"),
+    )
+
+
+class OutboxEvent(Table):
+    """An event that was decided in the transaction of a change and is still to be published.
+
+    `not_before` leaves the first word to whoever also replies it; record removes the row when the event has arrived.
+    """
+
+    __tablename__ = "outbox"
+
+    number: Mapped[int] = mapped_column(_BigKey, primary_key=True, autoincrement=True)
+    source: Mapped[str] = mapped_column(String(200))
+    id: Mapped[str] = mapped_column(String(100))
+    document_id: Mapped[str | None] = mapped_column(String(36))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    not_before: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        UniqueConstraint("source", "id"),
+        Index("ix_outbox_not_before", "not_before"),
+    )
+
+
+class LedgerEntry(Table):
+    """One version of an object under `incoming/`, and what became of it (rules 16). Identity as in contract §5."""
+
+    __tablename__ = "ledger"
+
+    identity: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bucket: Mapped[str] = mapped_column(String(200))
+    key: Mapped[str] = mapped_column(Text)
+    version_id: Mapped[str | None] = mapped_column(Text)
+    etag: Mapped[str] = mapped_column(Text)
+    document_id: Mapped[str] = mapped_column(String(36), index=True)
+    runid: Mapped[str] = mapped_column(String(36))
+    state: Mapped[str] = mapped_column(String(20))
+    duplicate_of: Mapped[str | None] = mapped_column(String(36))
+    reason: Mapped[str | None] = mapped_column(Text)
+    received: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class DeadLetter(Table):
+    """An event that exhausted its deliveries to one trigger; the whole of it is the object under `key`."""
+
+    __tablename__ = "dead_letters"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    trigger: Mapped[str] = mapped_column(String(100))
+    event_source: Mapped[str] = mapped_column(String(200))
+    event_id: Mapped[str] = mapped_column(String(100))
+    event_type: Mapped[str] = mapped_column(String(100))
+    document_id: Mapped[str | None] = mapped_column(String(36))
+    runid: Mapped[str | None] = mapped_column(String(36))
+    status: Mapped[int | None]
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(20))
+    arrivals: Mapped[int] = mapped_column(default=1)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("trigger", "event_source", "event_id"),
+        Index("ix_dead_letters_document", "document_id", "runid"),
+    )
+
+
+class Tombstone(Table):
+    """A purged document: kept so that nothing brings it back and its search entry is known to be gone."""
+
+    __tablename__ = "tombstones"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    version: Mapped[int]
+    purged_at: Mapped[datetime]
+    indexed_version: Mapped[int] = mapped_column(default=0)
+    index_generation: Mapped[str | None] = mapped_column(String(64))
