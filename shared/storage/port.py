@@ -31,6 +31,9 @@ class ObjectWriter(Protocol):
     def write(self, chunk: bytes) -> None:
         """Add bytes. Raises Unavailable where the store does not take them."""
 
+    def sha256(self) -> str:
+        """The digest (hex) of what was written so far, so that a duplicate is known before `commit`."""
+
     def commit(self, *, media_type: str, metadata: Mapping[str, str] | None = None) -> ObjectReference:
         """Make the object visible, whole. Raises ObjectExists for a create-only writer that came second."""
 
