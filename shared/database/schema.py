@@ -55,7 +55,7 @@ def create_revision(engine: Engine, message: str) -> None:
 
 @contextmanager
 def _one_at_a_time(connection: Connection) -> Iterator[None]:
-    # The transaction is opened here, before Alembic is configured: Alembic then joins it instead of rolling its own back.
+    # The transaction is opened before Alembic is configured: Alembic then joins it instead of rolling its own back.
     with connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
