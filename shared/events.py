@@ -302,8 +302,12 @@ def version_id(document_id: str, event_type: str, version: int, generation: str 
 
 def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """Read a CloudEvent in either content mode. Raises NotACloudEvent, or InvalidEvent for data that are no object."""
-    content_type = headers.get("content-type", "")
-    if content_type.startswith("application/cloudevents-batch"):
+    return event_of(*decode_attributes(headers, body))
+
+
+def decode_attributes(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All attributes and the data, for whoever keeps an event whole. Raises as `decode`."""
+    if headers.get("content-type", "").startswith("application/cloudevents-batch"):
         raise NotACloudEvent("batches are not accepted")
     try:
         cloud_event = from_http(dict(headers), body)
@@ -312,25 +316,17 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
     attributes = dict(cloud_event.get_attributes())
     if attributes.get("specversion") != "1.0":
         raise NotACloudEvent("only CloudEvents 1.0 are accepted")
-    return _from_attributes(attributes, cloud_event.data)
+    return attributes, _object(cloud_event.data)
 
 
 def from_json(text: str) -> Event:
     """Read the archived form."""
     attributes = json.loads(text)
-    return _from_attributes(attributes, attributes.pop("data", {}))
+    return event_of(attributes, _object(attributes.pop("data", {})))
 
 
-def for_resending(event: Event) -> Event:
-    """The event as it may be emitted again: same identity, without what belonged to its first transport."""
-    return event.model_copy(update={"traceparent": None})
-
-
-def _from_attributes(attributes: Mapping[str, Any], data: Any) -> Event:
-    if isinstance(data, (bytes, str)):
-        data = _json(data)
-    if not isinstance(data, dict):
-        raise InvalidEvent("the data of the event are not a JSON object")
+def event_of(attributes: Mapping[str, Any], data: dict[str, Any]) -> Event:
+    """The event with these attributes; extensions that are not ours are left out."""
     known = {name: attributes.get(name) for name in ("id", "source", "type", *EXTENSIONS)}
     try:
         return Event(
@@ -341,6 +337,19 @@ def _from_attributes(attributes: Mapping[str, Any], data: Any) -> Event:
         )
     except ValidationError as error:
         raise NotACloudEvent(_first_problem(error)) from error
+
+
+def for_resending(event: Event) -> Event:
+    """The event as it may be emitted again: same identity, without what belonged to its first transport."""
+    return event.model_copy(update={"traceparent": None})
+
+
+def _object(data: Any) -> dict[str, Any]:
+    if isinstance(data, (bytes, str)):
+        data = _json(data)
+    if not isinstance(data, dict):
+        raise InvalidEvent("the data of the event are not a JSON object")
+    return data
 
 
 def _json(data: bytes | str) -> Any:
