@@ -211,6 +211,10 @@ class InvalidEvent(DocuElevateError):
     """The event is a CloudEvent, but its data break the contract (answer 422)."""
 
 
+class InvalidKey(InvalidEvent):
+    """The key is none that an object of ours can have, whoever named it (answer 422)."""
+
+
 class EventTooLarge(DocuElevateError):
     """The request body is larger than any event of ours (answer 413)."""
 

@@ -2,10 +2,17 @@
 
 import re
 
-from shared.errors import InvalidEvent
+from shared.errors import InvalidEvent, InvalidKey
 
 INCOMING = "incoming/"
 DOCUMENTS = "documents/"
+VOCABULARY = "vocabulary/"
+TOMBSTONES = "tombstones/"
+DEAD_LETTERS = "dead-letters/"
+PREFIXES = (INCOMING, DOCUMENTS, VOCABULARY, TOMBSTONES, DEAD_LETTERS)
+"""Everything in the bucket lies under one of these."""
+
+_LONGEST_KEY_BYTES = 1024
 
 _DOCUMENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -56,3 +63,30 @@ def belongs_to(key: str, document_id: str) -> bool:
 def is_plain(key: str) -> bool:
     """Whether a key has no segment that a file system or a proxy would read as a way out."""
     return not any(segment in ("", ".", "..") for segment in key.split("/")) and "\0" not in key and "\\" not in key
+
+
+def check_key(key: str) -> None:
+    """Raises InvalidKey unless the key lies under one of our prefixes and can be meant in one way only."""
+    _check_text(key)
+    if not key.startswith(PREFIXES):
+        raise InvalidKey(f"the key is outside {', '.join(PREFIXES)}")
+    if not is_plain(key):
+        raise InvalidKey("the key has an empty, '.' or '..' segment, a backslash or a NUL")
+
+
+def check_prefix(prefix: str) -> None:
+    """As `check_key`, for the beginning of keys."""
+    _check_text(prefix)
+    if not prefix.startswith(PREFIXES):
+        raise InvalidKey(f"the prefix is outside {', '.join(PREFIXES)}")
+    if not is_plain(prefix.removesuffix("/")):
+        raise InvalidKey("the prefix has an empty, '.' or '..' segment, a backslash or a NUL")
+
+
+def _check_text(key: str) -> None:
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidKey("the key is not valid Unicode") from error
+    if size > _LONGEST_KEY_BYTES:
+        raise InvalidKey(f"the key is longer than {_LONGEST_KEY_BYTES} bytes")

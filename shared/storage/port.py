@@ -12,7 +12,10 @@ from shared.documents import ObjectReference
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a HEAD tells. `etag` is opaque; `version_id` only on versioned buckets; `age_seconds` by the store's clock."""
+    """What a HEAD tells. `etag` is opaque; `version_id` on versioned buckets only; `age_seconds` by the store's clock.
+
+    `sha256` is missing where the object was not written by an object store of ours.
+    """
 
     key: str
     size: int
