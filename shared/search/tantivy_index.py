@@ -1,0 +1,388 @@
+"""The embedded search index: tantivy in a directory. One process writes, any number read; a commit is on disk.
+
+Directory: `<schema>/` holds tantivy's files and the file `generation`. The writer's lock is the kernel's, so a writer
+that was killed leaves none behind.
+"""
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from shared.errors import Unavailable
+from shared.search import highlight
+from shared.search.port import (
+    Facet,
+    FacetCount,
+    Ordering,
+    SearchEntry,
+    SearchHit,
+    SearchQuery,
+    SearchResults,
+    Snippet,
+    SnippetPart,
+)
+from shared.search.query import ParsedQuery, parse
+from shared.search.tantivy_query import QueryBuilder
+from shared.search.tantivy_schema import ENTRY, SCHEMA, SHOWN_FIELDS, build_schema, documents
+
+WRITER_MEMORY_BYTES = 64_000_000
+BATCH_ENTRIES = 5_000
+"""So many entries of `write_all` are committed together."""
+
+PAGES_SHOWN = 5
+_PAGES_COMPARED = 10
+_FACET_VALUES = 200
+_MOST_IDS = 1_000_000_000
+_SHORT_FIELDS = tuple(name for name in SHOWN_FIELDS if name != "summary")
+_SORT_FIELDS = {
+    Ordering.DATE: "day",
+    Ordering.RECEIVED: "received",
+    Ordering.TITLE: "sort_title",
+}
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        raise Unavailable(f"The search index cannot be {doing}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is written together: ids to take out, then documents to put in."""
+
+    removed: Sequence[str]
+    added: Sequence[tantivy.Document]
+    done: Future[None] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An index as it was opened: `identity` changes when the directory is replaced, `commit` with every commit."""
+
+    index: tantivy.Index
+    generation: str
+    identity: tuple[int, int]
+    commit: tuple[int, int, int]
+
+
+class TantivySearchIndex:
+    """`SearchIndex` in a local directory; safe to use from several threads."""
+
+    def __init__(self, path: Path, *, lock_wait_seconds: float = 5.0) -> None:
+        """`lock_wait_seconds`: how long a first write waits for another writing process to end."""
+        self._parent = path
+        self._path = path / SCHEMA
+        self._lock_wait_seconds = lock_wait_seconds
+        self._schema = build_schema()
+        self._builder = QueryBuilder(self._schema)
+        self._page_builder = QueryBuilder(self._schema, prefix="page_")
+        self._open_lock = threading.Lock()
+        self._opened: _Opened | None = None
+        self._write_lock = threading.Lock()
+        self._writer: tantivy.IndexWriter | None = None
+        self._pending: deque[_Change] = deque()
+
+    # Writing
+
+    def prepare(self) -> None:
+        """Create the index if there is none of this release's schema; leaves an existing one alone."""
+        if (self._path / "generation").exists():
+            return
+        with _translated("created"):
+            self._parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._fresh_directory()
+            try:
+                fresh.rename(self._path)
+            except OSError:
+                shutil.rmtree(fresh)
+                if not (self._path / "generation").exists():
+                    raise
+
+    def _fresh_directory(self) -> Path:
+        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self._parent))
+        tantivy.Index(self._schema, str(fresh))
+        (fresh / "generation").write_text(f"embedded-{SCHEMA}-{uuid.uuid4().hex}")
+        return fresh
+
+    def write(self, entry: SearchEntry) -> None:
+        """Put the entry, in place of the document's former one."""
+        self._apply(_Change([entry.document_id], list(documents(entry))))
+
+    def write_all(self, entries: Iterable[SearchEntry]) -> int:
+        """Put many entries, much faster than one by one; answers how many. After a fault some may not be in."""
+        count = 0
+        remaining = iter(entries)
+        while batch := list(islice(remaining, BATCH_ENTRIES)):
+            latest = list({entry.document_id: entry for entry in batch}.values())
+            added = [document for entry in latest for document in documents(entry)]
+            self._apply(_Change([entry.document_id for entry in latest], added))
+            count += len(batch)
+        return count
+
+    def remove(self, document_id: str) -> None:
+        """Take the document out; no error if it is not in."""
+        self._apply(_Change([document_id], []))
+
+    def reset(self) -> None:
+        """Throw everything away and start a new generation, also when the index is broken."""
+        with self._write_lock, _translated("reset"):
+            self._release()
+            self._parent.mkdir(parents=True, exist_ok=True)
+            if self._path.exists():
+                old = Path(tempfile.mkdtemp(prefix="old-", dir=self._parent))
+                self._path.rename(old / SCHEMA)
+                shutil.rmtree(old)
+            self.prepare()
+
+    def close(self) -> None:
+        """Let go of the writer's lock, so that another process may write."""
+        with self._write_lock:
+            self._release()
+
+    def _apply(self, change: _Change) -> None:
+        """Commit the change; those that wait for each other are committed together, as a commit waits for the disk."""
+        self._pending.append(change)
+        with self._write_lock:
+            if not change.done.done():
+                self._commit_pending()
+        change.done.result()
+
+    def _commit_pending(self) -> None:
+        changes = [self._pending.popleft() for _ in range(len(self._pending))]
+        try:
+            with _translated("written"):
+                writer = self._acquire()
+                for change in changes:
+                    for document_id in change.removed:
+                        writer.delete_documents_by_term("document_id", document_id)
+                        writer.delete_documents_by_term("page_of", document_id)
+                    for document in change.added:
+                        writer.add_document(document)
+                writer.commit()
+        except Unavailable as error:
+            self._release()
+            for change in changes:
+                change.done.set_exception(error)
+        else:
+            for change in changes:
+                change.done.set_result(None)
+
+    def _acquire(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            self.prepare()
+            index = tantivy.Index.open(str(self._path))
+            deadline = time.monotonic() + self._lock_wait_seconds
+            while self._writer is None:
+                self._writer = _locked_writer(index, last_try=time.monotonic() >= deadline)
+        return self._writer
+
+    def _release(self) -> None:
+        """End the writer: what is not committed is discarded, merges are finished, the lock is free."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(ValueError, RuntimeError):
+                writer.wait_merging_threads()
+
+    # Reading
+
+    @property
+    def generation(self) -> str:
+        """The identity of this index; a row indexed in another generation has to be indexed again."""
+        return self._current().generation
+
+    def version_of(self, document_id: str) -> int | None:
+        """The version of the document that the index holds, None if it holds none."""
+        index = self._current().index
+        with _translated("read"):
+            searcher = index.searcher()
+            query = tantivy.Query.term_query(self._schema, "document_id", document_id)
+            found = searcher.search(query, limit=1).hits
+            return int(searcher.fast_field_values("version", [found[0][1]])[0] or 0) if found else None
+
+    def ids(self) -> Iterator[str]:
+        """The ids of all entries, to compare with the rows."""
+        index = self._current().index
+        with _translated("read"):
+            entries = tantivy.Query.term_query(self._schema, "kind", ENTRY)
+            found = index.searcher().terms_with_prefix("document_id", "", entries, _MOST_IDS)
+        return (document_id for document_id, _ in found)
+
+    def search(self, query: SearchQuery) -> SearchResults:
+        """Find documents; sees every write that has returned, whichever process made it."""
+        started = time.perf_counter()
+        index = self._current().index
+        parsed = parse(query.text)
+        if parsed.impossible:
+            return SearchResults(facets=dict.fromkeys(query.facets, ()), took_ms=_elapsed_ms(started))
+        with _translated("read"):
+            results = _Search(index.searcher(), self._builder, self._page_builder, query, parsed).run()
+        return results.model_copy(update={"took_ms": _elapsed_ms(started)})
+
+    def _current(self) -> _Opened:
+        """The index as of its last commit, opened or reloaded if something has changed on disk."""
+        with self._open_lock, _translated("read"):
+            identity, commit = self._state()
+            if self._opened is None or self._opened.identity != identity:
+                index = tantivy.Index.open(str(self._path))
+                index.config_reader("manual", 0)
+                generation = (self._path / "generation").read_text()
+                self._opened = _Opened(index, generation, identity, commit)
+            elif self._opened.commit != commit:
+                self._opened.index.reload()
+                self._opened = _Opened(self._opened.index, self._opened.generation, identity, commit)
+            return self._opened
+
+    def _state(self) -> tuple[tuple[int, int], tuple[int, int, int]]:
+        """Taken before reading: what is committed meanwhile is seen by the next search."""
+        generation = (self._path / "generation").stat()
+        meta = (self._path / "meta.json").stat()
+        return (generation.st_ino, generation.st_mtime_ns), (meta.st_ino, meta.st_mtime_ns, meta.st_size)
+
+
+def _locked_writer(index: tantivy.Index, *, last_try: bool) -> tantivy.IndexWriter | None:
+    try:
+        return index.writer(WRITER_MEMORY_BYTES, 1)
+    except ValueError as error:
+        if "LockBusy" not in str(error):
+            raise
+        if last_try:
+            raise Unavailable("The search index is being written by another process.") from error
+    time.sleep(0.05)
+    return None
+
+
+def _elapsed_ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search on one state of the index."""
+
+    searcher: tantivy.Searcher
+    builder: QueryBuilder
+    page_builder: QueryBuilder
+    query: SearchQuery
+    parsed: ParsedQuery
+
+    def run(self) -> SearchResults:
+        found, result, relaxed = self._find()
+        matcher = highlight.Matcher(self.parsed.clauses)
+        by_score = _ranked(self.query, self.parsed)
+        return SearchResults(
+            hits=tuple(self._hit(score if by_score else 0.0, address, matcher) for score, address in result.hits),
+            facets=self._facets(found),
+            total=_count(result),
+            relaxed=relaxed,
+        )
+
+    def _find(self) -> tuple[tantivy.Query, tantivy.SearchResult, bool]:
+        filters = self.builder.filters(self.query)
+        wanted = self.builder.strict(self.parsed, filters)
+        result = self._page_of(wanted)
+        if _count(result):
+            return wanted, result, False
+        for at_least in range(len(self.parsed.units) - 1, 0, -1):
+            fewer = self.builder.relaxed(self.parsed, filters, at_least)
+            some = self._page_of(fewer)
+            if _count(some):
+                return fewer, some, True
+        return wanted, result, False
+
+    def _page_of(self, wanted: tantivy.Query) -> tantivy.SearchResult:
+        limit, offset = self.query.page_size, (self.query.page - 1) * self.query.page_size
+        if _ranked(self.query, self.parsed):
+            return self.searcher.search(wanted, limit, offset=offset, weight_by_field="recency")
+        ordering = Ordering.RECEIVED_NEWEST if self.query.ordering is Ordering.RELEVANCE else self.query.ordering
+        descending = ordering.startswith("-")
+        order = tantivy.Order.Desc if descending else tantivy.Order.Asc
+        name = _SORT_FIELDS[Ordering(ordering.removeprefix("-"))]
+        return self.searcher.search(wanted, limit, order_by_field=name, offset=offset, order=order)
+
+    def _facets(self, found: tantivy.Query) -> dict[Facet, tuple[FacetCount, ...]]:
+        if not self.query.facets:
+            return {}
+        wanted = {facet.value: {"terms": {"field": facet.value, "size": _FACET_VALUES}} for facet in self.query.facets}
+        counted = self.searcher.aggregate(found, wanted)
+        return {facet: _facet_counts(counted[facet.value]["buckets"]) for facet in self.query.facets}
+
+    def _hit(self, score: float, address: tantivy.DocAddress, matcher: highlight.Matcher) -> SearchHit:
+        document = self.searcher.doc(address)
+        source: dict[str, Any] = _loaded(document)
+        document_id = str(document.get_first("document_id"))
+        candidates = source["pages"] if "pages" in source else self._candidates(document_id)
+        pages = highlight.best_pages(candidates, matcher, PAGES_SHOWN)
+        highlights = _highlights(source, matcher)
+        summary = source["summary"] or ""
+        in_summary = matcher.marks(summary)
+        snippets = tuple(highlight.snippet(page) for page in pages)
+        return SearchHit(
+            document_id=document_id,
+            score=score,
+            pages=tuple(page.number for page in pages),
+            snippets=snippets or _opening_snippets(source, summary, in_summary),
+            matched_fields=(*highlights, *(("summary",) if in_summary else ()), *(("pages",) if pages else ())),
+            highlights=highlights,
+        )
+
+    def _candidates(self, document_id: str) -> list[tuple[int, str]]:
+        """The likeliest pages of a long document."""
+        if not self.parsed.clauses:
+            return []
+        wanted = self.page_builder.pages(self.parsed.clauses, document_id)
+        found = self.searcher.search(wanted, _PAGES_COMPARED, count=False).hits
+        return [(number, text) for number, text in (_loaded(self.searcher.doc(address)) for _, address in found)]
+
+
+def _loaded(document: tantivy.Document) -> Any:
+    source: Any = document.get_first("source")
+    return json.loads(bytes(source))
+
+
+def _ranked(query: SearchQuery, parsed: ParsedQuery) -> bool:
+    """Without words there is nothing to rank by: the newest come first."""
+    return query.ordering is Ordering.RELEVANCE and bool(parsed.units)
+
+
+def _count(result: tantivy.SearchResult) -> int:
+    """The type stub does not know `count`."""
+    return int(getattr(result, "count", None) or 0)
+
+
+def _facet_counts(buckets: list[dict[str, Any]]) -> tuple[FacetCount, ...]:
+    counts = [FacetCount(value=_facet_value(bucket["key"]), count=bucket["doc_count"]) for bucket in buckets]
+    return tuple(sorted(counts, key=lambda count: (-count.count, count.value)))
+
+
+def _facet_value(key: object) -> str:
+    return str(int(key)) if isinstance(key, float) else str(key)
+
+
+def _highlights(source: dict[str, Any], matcher: highlight.Matcher) -> dict[str, tuple[SnippetPart, ...]]:
+    values = {name: source[name] or "" for name in _SHORT_FIELDS} | {"tags": ", ".join(source["tags"])}
+    marked = {name: matcher.marks(value) for name, value in values.items()}
+    return {name: highlight.parts(values[name], marks) for name, marks in marked.items() if marks}
+
+
+def _opening_snippets(source: dict[str, Any], summary: str, marks: list[highlight.Mark]) -> tuple[Snippet, ...]:
+    """The summary, or else how the document begins."""
+    if summary:
+        return (highlight.excerpt(None, summary, marks, marks[0].start if marks else 0),)
+    pages = source.get("pages") or ([source["opening"]] if source.get("opening") else [])
+    return tuple(highlight.excerpt(number, text, (), 0) for number, text in pages if text.strip())[:1]
