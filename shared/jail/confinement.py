@@ -167,7 +167,10 @@ def _file_rules(policy: Policy) -> Iterator[tuple[str, int]]:
     for device, rights in DEVICES.items():
         if Path(device).exists():
             yield device, rights
-    yield policy.scratch, SCRATCH_RIGHTS | (FS_MAKE_SOCK if policy.sockets is Sockets.LISTEN else 0)
+    listens = policy.sockets is Sockets.LISTEN
+    yield policy.scratch, SCRATCH_RIGHTS | (FS_MAKE_SOCK if listens else 0)
+    if listens and policy.socket_directory is not None:
+        yield policy.socket_directory, FS_MAKE_SOCK
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 def main(specification: dict[str, Any]) -> None:
     """Never returns to the caller's code: ends as a served worker or as another program."""
-    sys.path[:] = specification["path"]
+    sys.path[:] = [*specification["path"], *(path for path in sys.path if path not in specification["path"])]
+    os.umask(0o077)
     # Imported only now: with -I -S nothing but the standard library is on the path before.
     from shared.jail.confinement import confine, die_with_parent
     from shared.jail.policy import Policy

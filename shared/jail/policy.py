@@ -66,6 +66,8 @@ class Policy:
     scratch: str
     readable: tuple[str, ...]
     sockets: Sockets = Sockets.NONE
+    socket_directory: str | None = None
+    """Where a listening program may make its sockets, when it insists on another place than its scratch directory."""
     may_exec: bool = False
 
     def to_json(self) -> str:
@@ -79,6 +81,7 @@ class Policy:
             scratch=values["scratch"],
             readable=tuple(values["readable"]),
             sockets=Sockets(values["sockets"]),
+            socket_directory=values["socket_directory"],
             may_exec=values["may_exec"],
         )
 

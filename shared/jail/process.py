@@ -93,6 +93,7 @@ def spawn_jailed(
     readable: Sequence[Path] = (),
     environment: Mapping[str, str] | None = None,
     sockets: Sockets = Sockets.NONE,
+    socket_directory: Path | None = None,
 ) -> JailedProcess:
     """Starts a foreign program (absolute path first) in the jail; it sees system files, `readable` and `scratch` only.
 
@@ -100,17 +101,37 @@ def spawn_jailed(
     """
     scratch = scratch or new_scratch()
     limits = limits or Limits()
-    policy = Policy(limits, str(scratch), readable_paths(readable), sockets, may_exec=True)
-    return _start(policy, entry=None, arguments=arguments, environment=environment or {}, channel=None)
+    policy = Policy(
+        limits,
+        str(scratch),
+        readable_paths(readable),
+        sockets,
+        socket_directory=None if socket_directory is None else str(socket_directory),
+        may_exec=True,
+    )
+    specification = {"entry": None, "arguments": list(arguments), "path": _import_path()}
+    return _start(policy, specification, environment=environment or {})
 
 
 def spawn_worker_process(
-    entry: str, *, limits: Limits, scratch: Path, readable: Sequence[Path], environment: Mapping[str, str], channel: int
+    entry: str,
+    *,
+    limits: Limits,
+    scratch: Path,
+    readable: Sequence[Path],
+    environment: Mapping[str, str],
+    channel: int,
+    interpreter: Path | None = None,
+    sockets: Sockets = Sockets.NONE,
 ) -> JailedProcess:
-    """Starts a Python process that serves the methods of `entry` on the descriptor `channel`."""
-    paths = readable_paths([*_python_paths(entry), *readable])
-    policy = Policy(limits, str(scratch), paths)
-    return _start(policy, entry=entry, arguments=(), environment=environment, channel=channel)
+    """Starts a Python process that serves the methods of `entry` on the descriptor `channel`.
+
+    Another `interpreter` than this one brings its own libraries; it finds of ours only the project's code.
+    """
+    paths = _import_path() if interpreter is None else [str(PROJECT_ROOT)]
+    policy = Policy(limits, str(scratch), readable_paths([*_python_paths(entry, paths), *readable]), sockets)
+    specification = {"entry": entry, "channel": channel, "path": paths}
+    return _start(policy, specification, environment=environment, channel=channel, interpreter=interpreter)
 
 
 def new_scratch() -> Path:
@@ -142,22 +163,15 @@ def protect_this_process() -> None:
 
 def _start(
     policy: Policy,
+    specification: Mapping[str, object],
     *,
-    entry: str | None,
-    arguments: Sequence[str],
     environment: Mapping[str, str],
-    channel: int | None,
+    channel: int | None = None,
+    interpreter: Path | None = None,
 ) -> JailedProcess:
     scratch = Path(policy.scratch)
-    specification = {
-        "path": _import_path(),
-        "parent": os.getpid(),
-        "policy": policy.to_json(),
-        "entry": entry,
-        "channel": channel,
-        "arguments": list(arguments),
-    }
-    command = [sys.executable, "-I", "-S", launcher.__file__, json.dumps(specification)]
+    text = json.dumps({**specification, "parent": os.getpid(), "policy": policy.to_json()})
+    command = [str(interpreter or sys.executable), "-I", "-S", launcher.__file__, text]
     descriptor, log = tempfile.mkstemp(prefix="output-", suffix=".log", dir=scratch.parent)
 
     def start() -> "subprocess.Popen[bytes]":
@@ -194,11 +208,11 @@ def _import_path() -> list[str]:
     return list(dict.fromkeys([str(PROJECT_ROOT), *(path for path in sys.path if Path(path).is_absolute())]))
 
 
-def _python_paths(entry: str) -> list[Path]:
+def _python_paths(entry: str, import_path: Sequence[str]) -> list[Path]:
     """Interpreter, libraries and our own code; not the whole project directory, which can hold documents."""
     package = entry.partition(".")[0].partition(":")[0]
-    own = [PROJECT_ROOT / "shared", *(Path(path) / package for path in _import_path())]
-    libraries = [path for path in map(Path, _import_path()) if path.name.endswith(("-packages", ".zip"))]
+    own = [PROJECT_ROOT / "shared", *(Path(path) / package for path in import_path)]
+    libraries = [path for path in map(Path, import_path) if path.name.endswith(("-packages", ".zip"))]
     return [Path(sys.base_prefix), Path(sys.prefix), *libraries, *own]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import DocuElevateError, FailureCode, StepFailed
-from shared.jail.policy import Limits
+from shared.jail.policy import Limits, Sockets
 from shared.jail.process import JailedProcess, new_scratch, remove_scratch, spawn_worker_process
 from shared.jail.serving import EXIT_OUT_OF_MEMORY, JsonValue, read_frame, write_frame
 
@@ -72,8 +72,12 @@ class JailedWorker:
         readable: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
         max_calls: int = 500,
+        interpreter: Path | None = None,
+        sockets: Sockets = Sockets.NONE,
     ) -> None:
         self._entry = entry
+        self._interpreter = interpreter
+        self._sockets = sockets
         self._limits = limits or Limits()
         self._readable = tuple(readable)
         self._environment = dict(environment or {})
@@ -145,6 +149,8 @@ class JailedWorker:
                 readable=self._readable,
                 environment=self._environment,
                 channel=theirs.fileno(),
+                interpreter=self._interpreter,
+                sockets=self._sockets,
             )
         running = _Running(process, ours)
         self._receive(running, START_TIMEOUT_SECONDS)
