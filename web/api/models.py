@@ -1,0 +1,313 @@
+"""What the JSON API answers and accepts. The OpenAPI description is made from these models, pages are built from them.
+
+Times are UTC with their zone; sizes are bytes; page numbers count from 1; links are paths on this server.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.documents import Frozen, Notice, Status, StepState
+from shared.errors import Action
+from shared.metadata import Metadata, Money
+from shared.search.port import FacetCount, Snippet, SnippetPart
+
+UNLOCKABLE = tuple(Metadata.model_fields)
+"""The fields that PATCH can set, and give back to the machine."""
+
+
+class Problem(Frozen):
+    """What went wrong. `message` is fit to be shown; `request_id` finds the log lines."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorAnswer(Frozen):
+    """Every answer from 400 on."""
+
+    error: Problem
+
+
+class DocumentLinks(Frozen):
+    """Where the document and its parts are. Those that are not there yet are null."""
+
+    self: str
+    page: str
+    original: str
+    metadata: str
+    events: str
+    pdf: str | None = None
+    text: str | None = None
+    thumbnail: str | None = None
+
+
+class Progress(Frozen):
+    """The step that is at work or next, with pages done of all where the step counts them."""
+
+    step: str
+    state: StepState
+    done: int | None = None
+    total: int | None = None
+
+
+class DocumentSummary(Frozen):
+    """A document as lists, search and the live stream show it."""
+
+    id: str
+    status: Status
+    title: str
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    channel: str
+    version: int
+    revision: int
+    received_at: datetime
+    changed_at: datetime
+    trashed_at: datetime | None = None
+    pages: int | None = None
+    document_type: str | None = None
+    sender: str | None = None
+    language: str | None = None
+    document_date: str | None = None
+    total: Money | None = None
+    tags: tuple[str, ...] = ()
+    code: str | None = None
+    message: str | None = None
+    progress: Progress | None = None
+    links: DocumentLinks
+
+
+class StepView(Frozen):
+    """Where one step of the current run stands. `progress` counts pages, where the step does."""
+
+    step: str
+    state: StepState
+    attempts: int
+    started: datetime | None = None
+    finished: datetime | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    progress: Progress | None = None
+
+
+class Failure(Frozen):
+    """Why the document needs attention, and what a person can do: the first action is the best."""
+
+    code: str
+    message: str
+    hint: str
+    actions: tuple[Action, ...]
+    retryable: bool
+    step: str | None = None
+
+
+class FileVersion(Frozen):
+    """One form of the document that can be fetched."""
+
+    kind: Literal["original", "pdf", "searchable_pdf", "text"]
+    media_type: str
+    size: int
+    sha256: str
+    href: str
+
+
+class DocumentDetail(DocumentSummary):
+    """A document with everything that is known of it."""
+
+    runid: str
+    run_from: str
+    run_started_at: datetime
+    options: dict[str, Any]
+    steps: tuple[StepView, ...]
+    metadata: Metadata
+    locked: tuple[str, ...]
+    warnings: tuple[Notice, ...]
+    failure: Failure | None = None
+    versions: tuple[FileVersion, ...]
+    indexed: bool
+
+
+class DocumentList(Frozen):
+    """One page of documents. `next` and `previous` are paths with an opaque cursor."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: tuple[DocumentSummary, ...]
+
+
+class UploadedDocument(Frozen):
+    """What became of one uploaded file. `trashed`: the document that it equals lies in the trash (see `restore`)."""
+
+    id: str
+    status: Status
+    filename: str
+    sha256: str
+    duplicate_of: str | None = None
+    trashed: bool = False
+    message: str | None = None
+    links: dict[str, str] = Field(default_factory=dict)
+
+
+class UploadAnswer(Frozen):
+    """The documents of one upload, in the order of its files."""
+
+    documents: tuple[UploadedDocument, ...]
+
+
+class MetadataPatch(BaseModel):
+    """Values that a person sets (plain, as `{"title": "…"}`), and fields given back to the machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    unlock: list[str] = Field(default_factory=list)
+
+
+class ReplayOptions(BaseModel):
+    """What a replay does otherwise than the run before; unset ones stay as they were."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    language: str | None = Field(default=None, max_length=100)
+    ocr_engine: str | None = Field(default=None, max_length=40)
+    enrich_engine: str | None = Field(default=None, max_length=40)
+
+
+class ReplayRequest(BaseModel):
+    """Where a new run starts. `force` does the named step again although its result is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_: Literal["convert", "ocr", "enrich", "index"] = Field(default="convert", alias="from")
+    force: bool = False
+    options: ReplayOptions = Field(default_factory=ReplayOptions)
+
+
+class ReplayAnswer(Frozen):
+    """The run that was started, and the step it really starts at."""
+
+    runid: str
+    started_at_step: str
+
+
+class TimelineEntry(Frozen):
+    """One event of a document. `data` are those of the event, as archived."""
+
+    number: int
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    recorded_at: datetime
+    runid: str | None = None
+    current_run: bool = True
+    step: str | None = None
+    summary: str
+    data: dict[str, Any]
+
+
+class Timeline(Frozen):
+    """The events of one document, oldest first."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: tuple[TimelineEntry, ...]
+
+
+class ArchivedEventView(Frozen):
+    """One event of the archive with its attributes; `event` is the CloudEvent as it was received."""
+
+    number: int
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    recorded_at: datetime
+    document_id: str | None = None
+    runid: str | None = None
+    event: dict[str, Any]
+
+
+class EventList(Frozen):
+    """One page of the archive, newest first."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: tuple[ArchivedEventView, ...]
+
+
+class SearchHitView(DocumentSummary):
+    """A document found. `page_numbers` and `snippets` go together, best first; `snippet` is the first's parts."""
+
+    score: float
+    page_numbers: tuple[int, ...] = ()
+    snippet: tuple[SnippetPart, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
+    highlights: dict[str, tuple[SnippetPart, ...]] = Field(default_factory=dict)
+    matched_fields: tuple[str, ...] = ()
+
+
+class SearchAnswer(Frozen):
+    """One page of hits. `relaxed`: no document has all the words, these have most. `facets` count the whole result."""
+
+    query: str
+    total: int
+    page: int
+    page_size: int
+    took_ms: float
+    relaxed: bool = False
+    next: str | None = None
+    previous: str | None = None
+    hits: tuple[SearchHitView, ...]
+    facets: dict[str, dict[str, int]] = Field(default_factory=dict)
+
+
+class Facets(Frozen):
+    """The values that the filters of the list can take, with how many documents have each; most frequent first."""
+
+    status: tuple[FacetCount, ...] = ()
+    document_type: tuple[FacetCount, ...] = ()
+    sender: tuple[FacetCount, ...] = ()
+    tag: tuple[FacetCount, ...] = ()
+    language: tuple[FacetCount, ...] = ()
+    year: tuple[FacetCount, ...] = ()
+
+
+class StatusAnswer(Frozen):
+    """Counts of documents by status, and what waits to be sent."""
+
+    documents: dict[str, int]
+    outbox: int
+    oldest_outbox_seconds: float | None = None
+
+
+class HealthAnswer(Frozen):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class DependencyState(Frozen):
+    """One dependency: reached, or why not."""
+
+    ok: bool
+    message: str | None = None
+    took_ms: float
+
+
+class ReadyAnswer(Frozen):
+    """Every dependency by name; `ready` only when those that uploads need are there."""
+
+    ready: bool
+    dependencies: dict[str, DependencyState]
