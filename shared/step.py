@@ -101,7 +101,12 @@ class StepContext:
 
     def reply(self, data: EventData, part: str = "") -> Event:
         """A result event with its derived id."""
-        event_id = result_id(data.document_id, self.event.runid, data.type, data.fingerprint or "", part)
+        return self.reply_as(
+            result_id(data.document_id, self.event.runid, data.type, data.fingerprint or "", part), data
+        )
+
+    def reply_as(self, event_id: str, data: EventData) -> Event:
+        """An event of this step with an id derived elsewhere."""
         return new_event(data, source=self.source, event_id=event_id, cause=self.event)
 
     def failed(self, failure: StepFailed, data: EventData, fingerprint: str | None = None) -> Event:
@@ -133,11 +138,13 @@ def step(
     store: ObjectStore,
     deadline_seconds: float,
     endpoints: Mapping[str, Endpoint] | None = None,
+    sees_purged: bool = False,
 ) -> Callable[[Handler], Endpoint]:
     """Serve a handler as an HTTP function of functions-framework, under the handler's own name.
 
     `endpoints` maps further paths (a trailing `/*` matches a rest) to direct calls that are not events. An event of a
-    type that is not accepted answers 202: filters are the broker's, and nothing is lost by saying so.
+    type that is not accepted answers 202: filters are the broker's, and nothing is lost by saying so. Events of purged
+    documents answer 202 too, unless the handler `sees_purged` ones, to clean up after them.
     """
 
     def register(handler: Handler) -> Endpoint:
@@ -146,7 +153,7 @@ def step(
                 _log.info("not for %s: %s", name, event.type)
                 return None
             context = StepContext(name, version, event, store, Deadline.after(deadline_seconds))
-            return _run(handler, context, emits)
+            return _run(handler, context, emits, sees_purged=sees_purged)
 
         async def function(request: Request) -> Response:
             return await answer(request, handle, endpoints or {})
@@ -197,11 +204,14 @@ def json_response(content: Mapping[str, object], status: int = 200) -> Response:
     return Response(json.dumps(content), status, media_type="application/json")
 
 
-def _run(handler: Handler, context: StepContext, emits: tuple[type[EventData], ...]) -> Event | None:
+def _run(
+    handler: Handler, context: StepContext, emits: tuple[type[EventData], ...], *, sees_purged: bool
+) -> Event | None:
     data = context.event.data()
     if isinstance(data, EventData):
         _require_own(context, data)
-        refuse_purged(context.store, data.document_id)
+        if not sees_purged:
+            refuse_purged(context.store, data.document_id)
     reply = _guarded(handler, context, data)
     if reply is not None and reply.model not in (*emits, DocumentFailed):
         raise AssertionError(f"{context.step} may not emit {reply.type}")

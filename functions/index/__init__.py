@@ -1,0 +1,1 @@
+"""Keeps the search entry of a document in step with the database, the single source of truth."""

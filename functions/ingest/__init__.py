@@ -1,0 +1,1 @@
+"""Turns an object that appeared under `incoming/` into a registered document."""

@@ -1,0 +1,36 @@
+"""What an incoming object is called and how it is told apart. Pure."""
+
+import mimetypes
+import unicodedata
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from shared.storage.port import ObjectInfo
+
+MAX_FILENAME_CHARACTERS = 255
+_UNKNOWN = "application/octet-stream"
+
+
+def identity(bucket: str, info: ObjectInfo) -> str:
+    """One version of an object, the same for notification and listing: the version id, else etag and last change."""
+    version = info.version_id or f"{info.etag} {info.last_modified.isoformat()}"
+    return named_identity(bucket, info.key, version)
+
+
+def named_identity(bucket: str, key: str, version: str) -> str:
+    """The identity of a version that can only be named, because the object is not there."""
+    return sha256("\n".join((bucket, key, version)).encode()).hexdigest()
+
+
+def filename(key: str) -> str:
+    """The last part of the key, fit to be shown: no control characters, composed, not endless."""
+    name = unicodedata.normalize("NFC", PurePosixPath(key).name)
+    printable = "".join(character for character in name if character.isprintable())
+    return printable[:MAX_FILENAME_CHARACTERS] or "document"
+
+
+def media_type(info: ObjectInfo) -> str:
+    """What the sender says it is, else what its name says; convert looks at the content and decides."""
+    if info.media_type not in ("", _UNKNOWN, "binary/octet-stream"):
+        return info.media_type
+    return mimetypes.guess_type(info.key)[0] or _UNKNOWN

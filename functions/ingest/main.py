@@ -1,0 +1,33 @@
+"""Serves ingest: `object.created` in, `document.received` out."""
+
+from functions.ingest.handler import Ingester
+from functions.ingest.settings import IngestSettings
+from shared.database.settings import DatabaseSettings, database
+from shared.documents import Step
+from shared.events import AnyData, DocumentReceived, Event, ObjectCreated
+from shared.logs import configure_logging
+from shared.step import StepContext, step
+from shared.storage.settings import ObjectStoreSettings, object_store
+
+configure_logging("ingest")
+store_settings = ObjectStoreSettings()
+store = object_store(store_settings)
+ingester = Ingester(
+    database(DatabaseSettings()),
+    store,
+    keep_incoming=IngestSettings().incoming_keep,
+    channel="s3" if store_settings.kind == "s3" else "folder",
+)
+
+
+@step(
+    Step.INGEST,
+    version="1",
+    accepts=(ObjectCreated,),
+    emits=(DocumentReceived,),
+    store=store,
+    deadline_seconds=240,
+)
+def ingest(context: StepContext, data: AnyData) -> Event | None:
+    """Take one object over."""
+    return ingester.ingest(context, data)

@@ -1,0 +1,39 @@
+"""Serves record: every event is archived and projected; dead letters arrive at `/dead-letters/<trigger>`."""
+
+import re
+
+import anyio.to_thread
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.record.handler import Recorder
+from shared.database.settings import DatabaseSettings, database
+from shared.errors import InvalidEvent
+from shared.events import decode_attributes
+from shared.logs import configure_logging
+from shared.step import answer, read_body
+from shared.storage.settings import ObjectStoreSettings, object_store
+
+configure_logging("record")
+recorder = Recorder(database(DatabaseSettings()), object_store(ObjectStoreSettings()))
+
+_TRIGGER = re.compile(r"/dead-letters/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
+
+
+async def dead_letter(request: Request) -> Response:
+    """Keep what a trigger gave up on. 202 as soon as it is stored."""
+    path = _TRIGGER.fullmatch(request.url.path)
+    if path is None:
+        raise InvalidEvent("the path does not name a trigger")
+    attributes, data = decode_attributes(request.headers, await read_body(request))
+    await anyio.to_thread.run_sync(recorder.bury, path[1], attributes, data)
+    return Response(status_code=202)
+
+
+async def record(request: Request) -> Response:
+    """Answer the broker."""
+    return await answer(request, recorder.record, {"/dead-letters/*": dead_letter})
+
+
+functions_framework.aio.http(record)

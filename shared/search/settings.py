@@ -1,0 +1,36 @@
+"""Which search engine is used: the variables, and the one place that chooses an implementation."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.search.port import SearchIndex, SearchReader
+from shared.settings import Settings
+
+
+class SearchSettings(Settings):
+    """The embedded index in the data directory, until a search server is named."""
+
+    enable_search: bool = Field(True, description="Whether documents are indexed and can be searched.")
+    data_dir: Path = Field(Path("data"), description="Directory of the objects, the database and the search index.")
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine, as shown and recorded."""
+        return "embedded"
+
+
+def search_writer(settings: SearchSettings) -> SearchIndex:
+    """The writing side; exactly one process may have it open (the index function)."""
+    from shared.search.tantivy_index import TantivySearchIndex
+
+    index = TantivySearchIndex(settings.data_dir / "search")
+    index.prepare()
+    return index
+
+
+def search_reader(settings: SearchSettings) -> SearchReader:
+    """The asking side."""
+    from shared.search.tantivy_index import TantivySearchIndex
+
+    return TantivySearchIndex(settings.data_dir / "search")
