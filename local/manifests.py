@@ -126,7 +126,7 @@ class Wiring:
 
 
 def read_wiring(directory: Path) -> Wiring:
-    """Read every manifest of a directory. Raises InvalidManifest, naming the file or the reference that leads nowhere."""
+    """Read every manifest of a directory. Raises InvalidManifest, naming the file or the reference that is wrong."""
     brokers: list[str] = []
     services: dict[str, Service] = {}
     triggers: list[Trigger] = []

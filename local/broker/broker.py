@@ -1,7 +1,7 @@
 """Takes events in and brings each to the triggers that want it, until a subscriber or a dead-letter sink has it.
 
 Every trigger has a lane of its own, and its dead letters another, so that one that fails holds up no other. How an
-answer is judged is in `rules`, what is kept in `queue_file`, how a request is made in whatever implements `Subscribers`.
+answer is judged is in `rules`, what is kept in `queue_file`, how a request is made in what implements `Subscribers`.
 """
 
 import asyncio
