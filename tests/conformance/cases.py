@@ -1,4 +1,4 @@
-"""What a Knative trigger does with each kind of answer, as data: measured on Knative 1.23 (channel-based broker, in memory).
+"""What a Knative trigger does with each kind of answer, as data: measured on Knative 1.23 (channel-based, in memory).
 
 Knows nothing of the broker under test. `subscriber.py` answers as the cases say and writes down what arrives; whoever
 runs the table gives each case a Trigger: filter on the type `conformance.<case>`, subscriber path `/cases/<case>`, dead
@@ -39,7 +39,7 @@ UNEXPLAINED = DeadLetter(None, None)
 
 @dataclass(frozen=True)
 class Case:
-    """One answer, and what becomes of the event. Gaps are in backoff delays, on top of the time-out where one is hit."""
+    """One answer, and what becomes of the event. Gaps are in backoff delays (a time-out comes on top)."""
 
     name: str
     status: int = 200

@@ -1,6 +1,6 @@
 """The scripted subscriber of the conformance table: an ASGI app without dependencies that answers as the cases say.
 
-`/cases/<name>` answers, `/replies/<name>` and `/dead-letters/<name>` accept, and `GET /observations` lists every request
+`/cases/<name>` answers, `/replies/<name>` and `/dead-letters/<name>` accept, `GET /observations` lists every request
 with its time. It can stand in a test's own process or, served by any ASGI server, in a pod beside a real broker.
 """
 

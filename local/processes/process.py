@@ -1,0 +1,172 @@
+"""One function's process: its socket, its life from start to end, and requests to it.
+
+The runner makes the socket, so that requests can be sent before the process is up: they wait in the socket's backlog,
+and break if it dies.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from local.broker.message import Headers
+from local.broker.rules import Answer
+
+logger = logging.getLogger(__name__)
+
+MAX_ANSWER_BYTES = 1024 * 1024
+_BACKLOG = 256
+_LONGEST_LOG_LINE = 64 * 1024
+
+
+class FunctionProcess:
+    """A child process that serves one function. Call `run` once; it returns when the process has ended."""
+
+    def __init__(self, name: str, socket_path: Path, root: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.in_flight = 0
+        self.is_ready = False
+        self.is_stopping = False
+        self.idle_since = time.monotonic()
+        self._root = root
+        self._environment = environment
+        self._socket_path = socket_path
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(socket_path))
+        self._listener.listen(_BACKLOG)
+        self._process: asyncio.subprocess.Process | None = None
+        # A local socket has no TLS: without `verify=False` every certificate of the system would be read for nothing.
+        transport = httpx.AsyncHTTPTransport(uds=str(socket_path), verify=False, limits=httpx.Limits())
+        # The time limit of a request is set around it as a whole.
+        self._client = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(None), trust_env=False)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None before it is started."""
+        return self._process.pid if self._process else None
+
+    async def run(self, grace_seconds: float) -> int:
+        """Start the process, hand its output on, and return its exit status (negative: the signal)."""
+        lifeline, our_lifeline = os.pipe()
+        our_ready, ready = os.pipe()
+        try:
+            self._process = await self._spawn(lifeline, ready, grace_seconds)
+        finally:
+            os.close(lifeline)
+            os.close(ready)
+            # The child's copy is the only one now: when it dies, waiting connections break instead of hanging.
+            self._listener.close()
+        try:
+            return await self._accompany(self._process, our_ready)
+        finally:
+            os.close(our_lifeline)
+            self._kill_group()
+            self._socket_path.unlink(missing_ok=True)
+            await self._client.aclose()
+
+    async def request(
+        self, method: str, path: str, headers: Headers, body: bytes, timeout_seconds: float
+    ) -> Answer | None:
+        """The answer to a request; None when the connection broke. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_seconds):
+            try:
+                async with self._client.stream(
+                    method, f"http://{self.name}{path}", headers=headers, content=body
+                ) as response:
+                    return Answer(response.status_code, response.headers.raw, await _body(response))
+            except httpx.HTTPError as error:
+                logger.warning("%s: the request broke off: %r", self.name, error)
+                return None
+
+    def terminate(self) -> None:
+        """Ask the process to finish what it does and end."""
+        self.is_stopping = True
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process and what it has started at once."""
+        self.is_stopping = True
+        self._kill_group()
+
+    async def _spawn(self, lifeline: int, ready: int, grace_seconds: float) -> asyncio.subprocess.Process:
+        descriptors = (lifeline, ready, self._listener.fileno())
+        arguments = (os.getpid(), *descriptors, max(int(grace_seconds), 1))
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "local.processes.launcher",
+            *(str(argument) for argument in arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=_LONGEST_LOG_LINE,
+            pass_fds=descriptors,
+            env=self._environment,
+            cwd=self._root,
+            # A group of its own: Ctrl-C reaches the runner alone, which then drains; and the group can be killed whole.
+            start_new_session=True,
+        )
+
+    async def _accompany(self, process: asyncio.subprocess.Process, our_ready: int) -> int:
+        loop = asyncio.get_running_loop()
+        started = time.monotonic()
+
+        def on_ready() -> None:
+            loop.remove_reader(our_ready)
+            self.is_ready = bool(os.read(our_ready, 1))
+            if self.is_ready:
+                logger.info("%s is up after %.2f s (process %d)", self.name, time.monotonic() - started, process.pid)
+
+        loop.add_reader(our_ready, on_ready)
+        if self.is_stopping:
+            self.terminate()
+        try:
+            assert process.stdout is not None
+            forwarding = asyncio.create_task(_forward(process.stdout, self.name))
+            status = await process.wait()
+            # Grandchildren that hold the pipe must not keep the runner waiting for more output.
+            await asyncio.wait([forwarding], timeout=1)
+            forwarding.cancel()
+            return status
+        finally:
+            loop.remove_reader(our_ready)
+            os.close(our_ready)
+
+    def _kill_group(self) -> None:
+        if self._process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """The body, cut at what no event of ours exceeds: a function gone wrong must not fill the runner's memory."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            break
+    return bytes(body[:MAX_ANSWER_BYTES])
+
+
+async def _forward(stream: asyncio.StreamReader, name: str) -> None:
+    """Write each line of a child's output to the log under the step's name."""
+    log = logging.getLogger(f"functions.{name}")
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            # Longer than the limit: asyncio has dropped it, and goes on with what follows.
+            continue
+        if not line:
+            return
+        log.info("%s", line.decode("utf-8", "replace").rstrip())
