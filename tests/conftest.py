@@ -1,8 +1,38 @@
-"""What all tests share."""
+"""What all tests share: real servers, started once and only when a test asks for them."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+
+from shared.database.engine import open_database
+from shared.database.schema import migrate
+from tests.servers.postgresql import PostgresServer, postgres_server
 
 
 @pytest.fixture
 def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, as the product does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real PostgreSQL."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A migrated, empty database: each test runs on both kinds."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'docuelevate.db'}"
+    else:
+        url = request.getfixturevalue("postgres").create(uuid.uuid4().hex)
+    opened = open_database(url)
+    migrate(opened)
+    yield opened
+    opened.dispose()

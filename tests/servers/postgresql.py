@@ -1,0 +1,85 @@
+"""A real PostgreSQL for the tests, in a temporary directory, on a socket and loopback, ended with the tests."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_USER = "postgres"
+_OPTIONS = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c shared_buffers=16MB -p {port}"
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server; `stop` and `start` let a test take it away and bring it back."""
+
+    directory: Path
+    port: int
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of one of its databases."""
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self._control("start", "-l", str(self.directory / "log"), "-o", _OPTIONS.format(port=self.port))
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop; `immediate` is as good as a crash."""
+        self._control("stop", "-m", mode)
+
+    def create(self, database: str) -> str:
+        """Make an empty database and give its address."""
+        self._run("psql", "-q", "-d", self.url(), "-c", f'CREATE DATABASE "{database}"')
+        return self.url(database)
+
+    def _control(self, *arguments: str) -> None:
+        self._run("pg_ctl", "-w", "-D", str(self.directory / "data"), *arguments)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # pg_ctl leaves the server behind with our pipes open, so its output is not captured.
+        subprocess.run([_program(program), *arguments], check=True, stdout=subprocess.DEVNULL, **_as_user())
+
+
+@contextmanager
+def postgres_server(directory: Path) -> Iterator[PostgresServer]:
+    """A fresh server; PostgreSQL refuses to run as root, so root hands the directory to its own user."""
+    if os.geteuid() == 0:
+        shutil.chown(directory, _USER)
+        # Above it only ways in are needed.
+        for parent in directory.parents:
+            if parent != Path("/") and not parent.stat().st_mode & 0o001:
+                parent.chmod(parent.stat().st_mode | 0o011)
+    server = PostgresServer(directory, _free_port())
+    command = [_program("initdb"), "-D", str(directory / "data"), "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_as_user())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop("immediate")
+
+
+def _program(name: str) -> str:
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = str(installed[-1]) if installed else shutil.which(name)
+    assert found, f"{name} is missing: run scripts/install-system test"
+    return found
+
+
+def _as_user() -> dict[str, object]:
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam(_USER)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
