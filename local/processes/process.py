@@ -15,14 +15,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from local.broker.message import Headers
 from local.broker.rules import Answer
+from local.processes.http_client import ConnectionBroken, SocketClient
 
 logger = logging.getLogger(__name__)
 
-MAX_ANSWER_BYTES = 1024 * 1024
 _BACKLOG = 256
 _LONGEST_LOG_LINE = 64 * 1024
 
@@ -43,10 +41,7 @@ class FunctionProcess:
         self._listener.bind(str(socket_path))
         self._listener.listen(_BACKLOG)
         self._process: asyncio.subprocess.Process | None = None
-        # A local socket has no TLS: without `verify=False` every certificate of the system would be read for nothing.
-        transport = httpx.AsyncHTTPTransport(uds=str(socket_path), verify=False, limits=httpx.Limits())
-        # The time limit of a request is set around it as a whole.
-        self._client = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(None), trust_env=False)
+        self._client = SocketClient(socket_path, f"{name}.local")
 
     @property
     def pid(self) -> int | None:
@@ -70,21 +65,18 @@ class FunctionProcess:
             os.close(our_lifeline)
             self._kill_group()
             self._socket_path.unlink(missing_ok=True)
-            await self._client.aclose()
+            self._client.close()
 
     async def request(
         self, method: str, path: str, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Answer | None:
         """The answer to a request; None when the connection broke. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_seconds):
-            try:
-                async with self._client.stream(
-                    method, f"http://{self.name}{path}", headers=headers, content=body
-                ) as response:
-                    return Answer(response.status_code, response.headers.raw, await _body(response))
-            except httpx.HTTPError as error:
-                logger.warning("%s: the request broke off: %r", self.name, error)
-                return None
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._client.request(method, path, headers, body)
+        except ConnectionBroken as error:
+            logger.warning("%s: the request broke off: %s", self.name, error)
+            return None
 
     def terminate(self) -> None:
         """Ask the process to finish what it does and end."""
@@ -146,16 +138,6 @@ class FunctionProcess:
         if self._process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-
-async def _body(response: httpx.Response) -> bytes:
-    """The body, cut at what no event of ours exceeds: a function gone wrong must not fill the runner's memory."""
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-    return bytes(body[:MAX_ANSWER_BYTES])
 
 
 async def _forward(stream: asyncio.StreamReader, name: str) -> None:
