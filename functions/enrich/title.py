@@ -1,0 +1,240 @@
+"""The title: what the document calls itself, else what it is and whose, else its file name made readable."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from functions.enrich.dates import dates_in
+from functions.enrich.doctype import Head
+from functions.enrich.layout import Layout, Run
+from functions.enrich.parties import is_address_line, is_company
+from functions.enrich.wording import words_of
+from shared.metadata import DocumentType
+
+T = DocumentType
+
+MAX_TITLE = 120
+
+_SUBJECT_LABEL = re.compile(
+    r"^(?:betreff|betrifft|betr\.?|subject|objet|asunto|oggetto|onderwerp|re)\s*:\s*(?=\S)", re.IGNORECASE
+)
+_REPLY_MARKS = re.compile(r"^(?:(?:re|aw|wg|fwd?|antwort)\s*:\s*)+", re.IGNORECASE)
+_NAMES = {
+    "de": {T.INVOICE: "Rechnung", T.RECEIPT: "Beleg", T.CREDIT_NOTE: "Gutschrift", T.REMINDER: "Mahnung", T.BANK_STATEMENT: "Kontoauszug", T.PAYSLIP: "Gehaltsabrechnung", T.TAX: "Steuerdokument", T.CONTRACT: "Vertrag", T.INSURANCE: "Versicherung", T.QUOTE: "Angebot", T.ORDER: "Bestellung", T.DELIVERY_NOTE: "Lieferschein", T.LETTER: "Brief", T.MINUTES: "Protokoll", T.REPORT: "Bericht", T.CERTIFICATE: "Bescheinigung", T.MEDICAL: "Befund", T.UTILITY_BILL: "Verbrauchsabrechnung", T.WARRANTY: "Garantie", T.CV: "Lebenslauf", T.FORM: "Formular", T.NEWSLETTER: "Newsletter", T.MANUAL: "Anleitung"},
+    "en": {T.INVOICE: "Invoice", T.RECEIPT: "Receipt", T.CREDIT_NOTE: "Credit note", T.REMINDER: "Payment reminder", T.BANK_STATEMENT: "Bank statement", T.PAYSLIP: "Payslip", T.TAX: "Tax document", T.CONTRACT: "Contract", T.INSURANCE: "Insurance", T.QUOTE: "Quote", T.ORDER: "Order", T.DELIVERY_NOTE: "Delivery note", T.LETTER: "Letter", T.MINUTES: "Minutes", T.REPORT: "Report", T.CERTIFICATE: "Certificate", T.MEDICAL: "Medical report", T.UTILITY_BILL: "Utility bill", T.WARRANTY: "Warranty", T.CV: "CV", T.FORM: "Form", T.NEWSLETTER: "Newsletter", T.MANUAL: "Manual"},
+    "fr": {T.INVOICE: "Facture", T.RECEIPT: "Reçu", T.CREDIT_NOTE: "Avoir", T.QUOTE: "Devis", T.LETTER: "Lettre", T.CONTRACT: "Contrat", T.ORDER: "Commande", T.DELIVERY_NOTE: "Bon de livraison", T.REPORT: "Rapport"},
+    "es": {T.INVOICE: "Factura", T.RECEIPT: "Recibo", T.QUOTE: "Presupuesto", T.LETTER: "Carta", T.CONTRACT: "Contrato", T.ORDER: "Pedido", T.DELIVERY_NOTE: "Albarán", T.REPORT: "Informe"},
+    "it": {T.INVOICE: "Fattura", T.RECEIPT: "Ricevuta", T.QUOTE: "Preventivo", T.LETTER: "Lettera", T.CONTRACT: "Contratto", T.ORDER: "Ordine", T.REPORT: "Relazione"},
+    "nl": {T.INVOICE: "Factuur", T.RECEIPT: "Bon", T.QUOTE: "Offerte", T.LETTER: "Brief", T.CONTRACT: "Overeenkomst", T.ORDER: "Bestelling", T.REPORT: "Verslag"},
+}  # fmt: skip
+_NUMBERED = frozenset(
+    {
+        T.INVOICE,
+        T.RECEIPT,
+        T.CREDIT_NOTE,
+        T.REMINDER,
+        T.QUOTE,
+        T.ORDER,
+        T.DELIVERY_NOTE,
+        T.UTILITY_BILL,
+        T.INSURANCE,
+        T.BANK_STATEMENT,
+    }
+)
+_OWN_HEADING = frozenset(
+    {
+        T.LETTER,
+        T.MINUTES,
+        T.REPORT,
+        T.CERTIFICATE,
+        T.CONTRACT,
+        T.MANUAL,
+        T.NEWSLETTER,
+        T.FORM,
+        T.WARRANTY,
+        T.CV,
+        T.TAX,
+        T.MEDICAL,
+        T.INSURANCE,
+    }
+)
+_SALUTATION = re.compile(
+    r"^(?:sehr geehrte|dear|liebe|hallo|guten tag|hello|hi |to whom|madame|monsieur|estimad|gentile|geachte)",
+    re.IGNORECASE,
+)
+_GENERATED_NAME = re.compile(
+    r"^(?:img|dsc|dscn|scan|scanned|scanner|document|dokument|doc|file|image|photo|foto|page|untitled|unbenannt|screenshot|pdf|download|whatsapp|pxl|attachment|anhang|output|test|sample|tmp|temp|copy|kopie|new|neu|of|from|at|image\w*|fax|brother|epson|canon|hp|xerox|ricoh|mobile|signal|telegram|bildschirmfoto)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A title; `run` is none where it was composed or comes from the file name."""
+
+    text: str
+    confidence: float
+    run: Run | None = None
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about the document by the time it gets its title."""
+
+    kind: T | None
+    head: Head | None
+    sender: str | None
+    recipient: str | None
+    reference: str | None
+    language: str | None
+    filename: str
+
+
+def title(layout: Layout, facts: Facts) -> Titled | None:
+    """The best title there is; none if neither document nor file name offers one."""
+    if subject := _subject(layout):
+        return subject
+    if facts.kind in _NUMBERED and (facts.sender or facts.reference):
+        return _composed(facts)
+    if heading := _heading(layout, facts):
+        return heading
+    if facts.kind and (composed := _composed(facts)) and (facts.sender or facts.reference):
+        return composed
+    return from_filename(facts.filename)
+
+
+def _subject(layout: Layout) -> Titled | None:
+    for line in layout.first.lines[:45]:
+        match = _SUBJECT_LABEL.match(line.text)
+        if match:
+            return _cleaned(line, match.end(), 0.93)
+        if len(line.cells) == 2 and _SUBJECT_LABEL.match(line.cells[0].text + " x"):
+            return _cleaned(line.cells[1], 0, 0.93)
+    return _bare_subject(layout)
+
+
+def _bare_subject(layout: Layout) -> Titled | None:
+    """The line above the salutation that stands apart from what is above it, as letters have it without a label."""
+    lines = layout.first.lines
+    for index, line in enumerate(lines[:60]):
+        if _SALUTATION.match(line.text) and index:
+            above = lines[index - 1]
+            if (
+                line.top - above.box[3] < 5 * layout.first.body_height
+                and _is_heading_text(above.text)
+                and len(above.cells) == 1
+            ):
+                return _cleaned(above, 0, 0.82)
+            return None
+    return None
+
+
+def _cleaned(run: Run, start: int, confidence: float) -> Titled | None:
+    text = run.text[start:]
+    if mark := _REPLY_MARKS.match(text):
+        start, text = start + mark.end(), text[mark.end() :]
+    text = text.strip(" .:-–|")
+    if len(text) < 3 or not _legible(run, text):
+        return None
+    return Titled(
+        text[:MAX_TITLE],
+        confidence,
+        run,
+        run.text.index(text, start),
+        run.text.index(text, start) + len(text[:MAX_TITLE]),
+    )
+
+
+def _legible(run: Run, text: str) -> bool:
+    """Whether a text reads like words and not like what recognition makes of a picture."""
+    letters = sum(character.isalpha() for character in text)
+    words = words_of(text)
+    return (
+        run.confidence > 0.55 and letters >= 0.55 * len(text.replace(" ", "")) and any(len(word) > 2 for word in words)
+    )
+
+
+def _is_heading_text(text: str) -> bool:
+    if not 4 <= len(text) <= 110 or text.endswith((",", ";")) or is_address_line(text) or _SALUTATION.match(text):
+        return False
+    without = text
+    for read in reversed(dates_in(text)):
+        without = without[: read.start] + without[read.end :]
+    return len(words_of(without)) >= 2 and "@" not in text
+
+
+def _composed(facts: Facts) -> Titled | None:
+    """Like "Invoice 4711 – Muster Ltd", in the document's language and words."""
+    if facts.kind is None:
+        return None
+    name = _type_name(facts)
+    parts = [name] if name else []
+    if facts.reference and facts.kind in _NUMBERED and parts:
+        parts[0] += f" {facts.reference}"
+    if facts.sender:
+        parts.append(facts.sender)
+    return Titled(" – ".join(parts)[:MAX_TITLE], 0.85) if parts else None
+
+
+def _type_name(facts: Facts) -> str | None:
+    if facts.head and len(facts.head.run.text) <= 60:
+        words = facts.head.run.text[facts.head.start : facts.head.end]
+        return words.capitalize() if words.isupper() or words.islower() else words
+    language = (facts.language or "en").split("-")[0]
+    names = _NAMES.get(language, _NAMES["en"])
+    return names.get(facts.kind) if facts.kind else None
+
+
+def _heading(layout: Layout, facts: Facts) -> Titled | None:
+    candidates = list(_headings(layout, facts))
+    best = max(candidates, key=lambda item: item[0], default=None)
+    if best is None or best[0] < 2.0:
+        return None
+    return _cleaned(best[1], 0, min(0.9, 0.5 + 0.07 * best[0]))
+
+
+def _headings(layout: Layout, facts: Facts) -> Iterator[tuple[float, Run]]:
+    page = layout.first
+    parties = {name.lower() for name in (facts.sender, facts.recipient) if name}
+    for rank, line in enumerate(page.lines[:40]):
+        text = line.text
+        if len(line.cells) > 2 or line.top > 0.65 * page.height or any(name in text.lower() for name in parties):
+            continue
+        if not 3 <= len(text) <= 130 or is_address_line(text) or not words_of(text):
+            continue
+        score = _heading_score(line, line.height / page.body_height, rank)
+        if facts.head and facts.head.run.text in text:
+            score += 1.8
+        if is_company(text):
+            score -= 1.5
+        yield score, line
+
+
+def _heading_score(line: Run, prominence: float, rank: int) -> float:
+    score = 3.4 * min(prominence - 1.0, 1.2)
+    score += 1.2 if rank == 0 else 0.7 if rank < 3 else 0.0
+    score -= 1.5 if line.text.endswith((".", ",", ";")) or line.text[0].islower() else 0.0
+    score -= 1.0 if len(words_of(line.text)) > 14 else 0.0
+    return score - (2.0 if re.search(r"@|www\.|https?:|\btel\b|\bseite\b|\bpage \d", line.text, re.IGNORECASE) else 0.0)
+
+
+def from_filename(filename: str) -> Titled | None:
+    words = [word for word in filename_words(filename).split() if not _is_noise(word)]
+    text = " ".join(words)
+    if not any(len(word) > 2 for word in words_of(text)):
+        return None
+    return Titled((text[0].upper() + text[1:])[:MAX_TITLE], 0.6)
+
+
+def _is_noise(word: str) -> bool:
+    digits = sum(character.isdigit() for character in word)
+    hexadecimal = len(word) >= 8 and digits >= 2 and re.fullmatch(r"[0-9a-fA-F-]+", word) is not None
+    return hexadecimal or digits >= 6 or _GENERATED_NAME.match(re.sub(r"[\d()]+", "", word) or word) is not None
+
+
+def filename_words(filename: str) -> str:
+    """A file name as words: no folders, no extension, separators as spaces."""
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", re.split(r"[/\\]", filename)[-1])
+    return " ".join(re.sub(r"[_+~]+|(?<=[^\W\d])[.\-]+(?=[^\W\d])|\s-\s|%20", " ", stem).split())
