@@ -82,6 +82,7 @@ class DocumentConverted(EventData):
     pdf: ObjectReference
     pages: int
     converter: str
+    filename: str = ""
     warnings: tuple[Notice, ...] = ()
 
 
@@ -99,6 +100,7 @@ class PagesRequested(EventData):
     pdf: ObjectReference
     batch: PageRange
     batches: int
+    filename: str = ""
 
 
 class PagesRecognized(EventData):
@@ -121,6 +123,7 @@ class DocumentRecognized(EventData):
     languages: tuple[str, ...] = ()
     engine: str = ""
     mean_confidence: float | None = None
+    filename: str = ""
     warnings: tuple[Notice, ...] = ()
 
 

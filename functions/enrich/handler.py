@@ -1,0 +1,107 @@
+"""Loads the text, asks the extractor, stores the metadata, replies. Knows no rule and no model."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from functions.enrich.extractor import Hints, MetadataExtractor, Vocabulary
+from shared.documents import DocumentText
+from shared.errors import FailureCode, InvalidEvent, ObjectNotFound, StepFailed
+from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
+from shared.fingerprints import fingerprint
+from shared.results import Attempt, StepResult, Work, raise_failure
+from shared.step import StepContext
+from shared.storage.port import ObjectStore
+
+VOCABULARY_PREFIX = "vocabulary/"
+_BCP47 = {"eng": "en", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "nld": "nl", "por": "pt", "pol": "pl"}
+"""A run's language may be given as OCR engines call it; several joined by + tell nothing about the document's own."""
+
+
+class VocabularySnapshot(BaseModel):
+    """`vocabulary/<sha256>.json`: what the library knew when the run began."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tags: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Enricher:
+    """Turns recognized text into metadata with evidence."""
+
+    store: ObjectStore
+    extractor: MetadataExtractor
+
+    def enrich(self, context: StepContext, data: AnyData) -> Event:
+        """Answer `document.recognized` with `document.enriched`."""
+        assert isinstance(data, DocumentRecognized)
+        work = self._work(context, data)
+        result = raise_failure(work.once(lambda attempt: self._extract(work, attempt, data)))
+        return context.reply(
+            DocumentEnriched(
+                document_id=data.document_id,
+                fingerprint=work.fingerprint,
+                input_fingerprint=data.fingerprint,
+                options=data.options,
+                metadata=result.payloads["metadata"],
+                **result.data,
+            )
+        )
+
+    def _work(self, context: StepContext, data: DocumentRecognized) -> Work:
+        mark = fingerprint(
+            "enrich",
+            context.version,
+            inputs={"text": data.text.sha256},
+            settings={
+                "extractor": self.extractor.version(),
+                "filename": data.filename,
+                "language": data.options.language,
+                "vocabulary": data.options.vocabulary,
+            },
+            forced_run=context.forced_run(data),
+        )
+        return context.work(data.document_id, mark, data.fingerprint or "")
+
+    def _extract(self, work: Work, attempt: Attempt, data: DocumentRecognized) -> StepResult:
+        text = self._text(data)
+        hints = Hints(
+            filename=data.filename,
+            language=_told(data.options.language),
+            vocabulary=self._vocabulary(data.options.vocabulary),
+        )
+        extraction = self.extractor.extract(text, hints)
+        body = extraction.metadata.model_dump_json().encode()
+        metadata = attempt.store_bytes("metadata.json", body, "application/json")
+        details = {
+            "extractor": extraction.extractor,
+            "model": extraction.model,
+            "tokens": extraction.tokens,
+            "cost": extraction.cost,
+        }
+        return work.outcome(attempt, payloads={"metadata": metadata}, data=details)
+
+    def _text(self, data: DocumentRecognized) -> DocumentText:
+        try:
+            return DocumentText.model_validate_json(self.store.get(data.text.key))
+        except ObjectNotFound as error:
+            raise StepFailed(FailureCode.SOURCE_GONE, "The recognized text is gone.", determined=False) from error
+
+    def _vocabulary(self, key: str | None) -> Vocabulary:
+        if key is None:
+            return Vocabulary()
+        if not key.startswith(VOCABULARY_PREFIX):
+            raise InvalidEvent("the vocabulary is not under vocabulary/")
+        try:
+            snapshot = VocabularySnapshot.model_validate_json(self.store.get(key))
+        except ObjectNotFound:
+            return Vocabulary()
+        return Vocabulary(snapshot.tags, snapshot.senders)
+
+
+def _told(language: str | None) -> str | None:
+    if language is None or "+" in language:
+        return None
+    return _BCP47.get(language, language if len(language) == 2 or "-" in language else None)
