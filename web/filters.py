@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
 
 from shared.documents import Status
 from shared.metadata import DocumentType
@@ -14,18 +16,6 @@ MAX_PAGE_SIZE = 200
 DEFAULT_PAGE_SIZE = 50
 
 E = TypeVar("E", bound=StrEnum)
-
-
-class Parameters(Protocol):
-    """A query string: Starlette's QueryParams, or anything alike."""
-
-    def get(self, key: str, default: str | None = None) -> str | None:
-        """The (last) value."""
-        ...
-
-    def getlist(self, key: str) -> list[str]:
-        """All values."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class DocumentFilters:
     trashed: bool = False
 
 
-def document_filters(parameters: Parameters) -> DocumentFilters:
+def document_filters(parameters: QueryParams) -> DocumentFilters:
     """Read the filters. Raises InvalidParameter naming the one that is wrong."""
     status = _choice(parameters, "status", Status)
     return DocumentFilters(
@@ -66,12 +56,12 @@ def document_filters(parameters: Parameters) -> DocumentFilters:
     )
 
 
-def page_size(parameters: Parameters, default: int = DEFAULT_PAGE_SIZE) -> int:
+def page_size(parameters: QueryParams, default: int = DEFAULT_PAGE_SIZE) -> int:
     """How many results a page has: at least 1; more than 200 gives 200."""
     return min(number(parameters, "page_size", default), MAX_PAGE_SIZE)
 
 
-def number(parameters: Parameters, name: str, default: int, *, most: int = 1_000_000_000) -> int:
+def number(parameters: QueryParams, name: str, default: int, *, most: int = 1_000_000_000) -> int:
     """A whole number from 1."""
     text = parameters.get(name)
     if not text:
@@ -81,7 +71,7 @@ def number(parameters: Parameters, name: str, default: int, *, most: int = 1_000
     return int(text)
 
 
-def flag(parameters: Parameters, name: str) -> bool:
+def flag(parameters: QueryParams, name: str) -> bool:
     """A yes or no."""
     text = (parameters.get(name) or "").lower()
     if text in ("", "false", "0", "no"):
@@ -91,7 +81,7 @@ def flag(parameters: Parameters, name: str) -> bool:
     raise InvalidParameter(f"{name} must be true or false")
 
 
-def moment(parameters: Parameters, name: str, *, end_of_day: bool = False) -> datetime | None:
+def moment(parameters: QueryParams, name: str, *, end_of_day: bool = False) -> datetime | None:
     """An ISO 8601 time (UTC where it names no zone) or a date, which means its first or last instant."""
     text = parameters.get(name)
     if not text:
@@ -107,7 +97,7 @@ def moment(parameters: Parameters, name: str, *, end_of_day: bool = False) -> da
         raise InvalidParameter(f"{name} must be an ISO 8601 date or time") from error
 
 
-def _date(parameters: Parameters, name: str) -> date | None:
+def _date(parameters: QueryParams, name: str) -> date | None:
     text = parameters.get(name)
     if not text:
         return None
@@ -117,14 +107,14 @@ def _date(parameters: Parameters, name: str) -> date | None:
         raise InvalidParameter(f"{name} must be a date like 2026-01-31") from error
 
 
-def _text(parameters: Parameters, name: str) -> str | None:
+def _text(parameters: QueryParams, name: str) -> str | None:
     text = (parameters.get(name) or "").strip()
     if len(text) > MAX_QUERY_CHARACTERS:
         raise InvalidParameter(f"{name} is longer than {MAX_QUERY_CHARACTERS} characters")
     return text.replace("\0", "") or None
 
 
-def _choice(parameters: Parameters, name: str, values: type[E]) -> E | None:
+def _choice(parameters: QueryParams, name: str, values: type[E]) -> E | None:
     text = parameters.get(name)
     if not text:
         return None

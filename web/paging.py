@@ -17,9 +17,10 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Sort:
-    """An order of rows: by `key` (never null), equal ones by `tie` (text). `name` begins with - where it descends."""
+    """An order of rows: by `key` (of `kind`, never null), then by `tie` (text). `name` begins with - to descend."""
 
     name: str
+    kind: type[str] | type[int] | type[datetime]
     key: ColumnElement[Any]
     tie: ColumnElement[str]
 
@@ -81,12 +82,11 @@ def _cursor(row: Any, sort: Sort, *, backwards: bool) -> str:
 
 
 def _parsed(value: Key, sort: Sort) -> Any:
-    wanted = sort.key.type.python_type
     try:
-        if wanted is datetime:
+        if sort.kind is datetime:
             return datetime.fromisoformat(str(value))
     except ValueError as error:
         raise InvalidCursor("the cursor is not one of this list") from error
-    if not isinstance(value, wanted):
+    if not isinstance(value, sort.kind):
         raise InvalidCursor("the cursor is not one of this list")
     return value

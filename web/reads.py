@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from shared.database.tables import ArchivedEvent, Document, DocumentStep, DocumentTag, OutboxEvent
+from shared.database.tables import ArchivedEvent, Document, DocumentStep, DocumentTag, OutboxEvent, Tombstone
 from shared.documents import Status
 from shared.events import DATA_MODELS, TYPE_PREFIX
 from shared.search.port import Facet, FacetCount, Ordering, SearchQuery, SearchReader
@@ -188,18 +188,31 @@ def search_query(
 
 
 @dataclass(frozen=True)
-class Change:
-    """A document that changed: whose it is, and how it looks now."""
+class Moved:
+    """A document whose row changed, or with `gone` was removed for good."""
 
+    document_id: str
     owner: str
-    summary: DocumentSummary
+    revision: int
+    changed_at: datetime
+    gone: bool = False
 
 
-def changed_since(session: Session, moment: datetime, *, most: int = 500) -> list[Change]:
-    """Documents of all owners that changed at or after a moment, oldest change first (the live stream filters)."""
-    query = select(Document).where(Document.changed_at >= moment).order_by(Document.changed_at, Document.id)
-    rows = session.scalars(query.limit(most)).all()
-    return [Change(row.owner, shown) for row, shown in zip(rows, _summaries(session, rows), strict=True)]
+def moved_since(session: Session, moment: datetime, *, most: int) -> list[Moved]:
+    """Documents of all owners that changed at or after a moment, oldest change first (who streams them, filters)."""
+    changed = select(Document.id, Document.owner, Document.revision, Document.changed_at)
+    recent = changed.where(Document.changed_at >= moment).order_by(Document.changed_at, Document.id).limit(most)
+    purged = select(Tombstone.document_id, Tombstone.owner, Tombstone.version, Tombstone.purged_at)
+    removed = purged.where(Tombstone.purged_at >= moment).order_by(Tombstone.purged_at).limit(most)
+    found = [Moved(*row) for row in session.execute(recent).tuples()]
+    found += [Moved(*row, gone=True) for row in session.execute(removed).tuples()]
+    return sorted(found, key=lambda moved: moved.changed_at)[:most]
+
+
+def summaries_of(session: Session, document_ids: Sequence[str]) -> dict[str, DocumentSummary]:
+    """The documents as lists show them, whosever they are and in the trash or not; those that are gone are left out."""
+    rows = session.scalars(select(Document).where(Document.id.in_(document_ids))).all()
+    return {shown.id: shown for shown in _summaries(session, rows)}
 
 
 def _conditions(owner: str, filters: DocumentFilters) -> list[ColumnElement[bool]]:
@@ -246,17 +259,18 @@ def _mentions(word: str) -> ColumnElement[bool]:
 def _sort(ordering: str) -> Sort:
     # Documents without a date come last, whichever way the list runs.
     date_missing = "" if ordering.startswith("-") else "9999"
-    keys: dict[str, ColumnElement[Any]] = {
-        "received": Document.received_at.expression,
-        "received_at": Document.received_at.expression,
-        "document_date": func.coalesce(Document.document_date, literal(date_missing), type_=String()),
-        "title": func.lower(Document.title, type_=String()),
-        "filename": func.lower(Document.filename, type_=String()),
-        "size": Document.size.expression,
+    received, name = Document.received_at.expression, ordering.removeprefix("-")
+    keys: dict[str, tuple[type[str] | type[int] | type[datetime], ColumnElement[Any]]] = {
+        "received": (datetime, received),
+        "received_at": (datetime, received),
+        "document_date": (str, func.coalesce(Document.document_date, literal(date_missing), type_=String())),
+        "title": (str, func.lower(Document.title, type_=String())),
+        "filename": (str, func.lower(Document.filename, type_=String())),
+        "size": (int, Document.size.expression),
     }
-    if (name := ordering.removeprefix("-")) not in keys:
+    if name not in keys:
         raise InvalidParameter(f"ordering must be one of {', '.join(keys)}, with - for descending")
-    return Sort(ordering, keys[name], Document.id.expression)
+    return Sort(ordering, *keys[name], Document.id.expression)
 
 
 def _event_conditions(owner: str, filters: EventFilters) -> list[ColumnElement[bool]]:
@@ -287,7 +301,7 @@ def _events(
     session: Session, conditions: Sequence[ColumnElement[bool]], order: str, cursor: str | None, page_size: int
 ) -> Page[ArchivedEvent]:
     count = session.scalar(select(func.count()).select_from(ArchivedEvent).where(*conditions)) or 0
-    sort = Sort(order, ArchivedEvent.number.expression, ArchivedEvent.id.expression)
+    sort = Sort(order, int, ArchivedEvent.number.expression, ArchivedEvent.id.expression)
     query = select(ArchivedEvent).where(*conditions)
     return keyset_page(session, query, sort, cursor=cursor, page_size=page_size, count=count)
 
@@ -299,9 +313,8 @@ def _summaries(session: Session, rows: Sequence[Document]) -> Iterator[DocumentS
 
 
 def _visible(session: Session, owner: str, ids: Sequence[str]) -> dict[str, DocumentSummary]:
-    mine = select(Document).where(Document.id.in_(ids), Document.owner == owner, Document.trashed_at.is_(None))
-    rows = session.scalars(mine).all()
-    return {shown.id: shown for shown in _summaries(session, rows)}
+    mine = select(Document.id).where(Document.id.in_(ids), Document.owner == owner, Document.trashed_at.is_(None))
+    return summaries_of(session, session.scalars(mine).all())
 
 
 def _tags(session: Session, rows: Sequence[Document]) -> dict[str, list[str]]:

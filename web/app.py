@@ -1,0 +1,148 @@
+"""The composition root of web: settings into clients, clients into a context, routes and middleware into the app."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ExceptionHandler
+
+from shared.database.settings import DatabaseSettings, database
+from shared.database.tables import LOCAL_OWNER
+from shared.errors import DocuElevateError
+from shared.publisher import HttpEventPublisher
+from shared.search.settings import SearchSettings, search_reader
+from shared.storage.settings import ObjectStoreSettings, object_store
+from web.access import Identity, Need, unguarded
+from web.api.answers import as_request_error, error_answer
+from web.api.routes import api_routes
+from web.changes import ChangeFeed
+from web.context import Context
+from web.errors import RequestError, Unauthenticated
+from web.outbox import Relay
+from web.protection import HostRule, Protection, add_headers
+from web.settings import WebSettings
+
+API_PREFIXES = ("/api/", "/hooks/")
+RESTART_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Pages(Protocol):
+    """The web pages, as the app takes them in (`web.pages`)."""
+
+    def routes(self, context: Context) -> list[BaseRoute]:
+        """The routes; each of them guarded."""
+        ...
+
+    def error_page(self, request: Request, error: RequestError) -> Response:
+        """An error that a person meets outside the API."""
+        ...
+
+
+class UnguardedRoute(Exception):
+    """A route does not say who may reach it, so the app does not start."""
+
+
+def from_environment() -> Starlette:
+    """The application as the environment variables describe it, pages included."""
+    from web import pages
+
+    return create_app(context_from_environment(), pages)
+
+
+def context_from_environment() -> Context:
+    """The clients that the environment variables name. Raises ValidationError where one of them is wrong."""
+    settings, search = WebSettings(), SearchSettings()
+    engine = database(DatabaseSettings())
+    publisher = HttpEventPublisher(settings.broker_url) if settings.broker_url else None
+    return Context(
+        settings=settings,
+        engine=engine,
+        store=object_store(ObjectStoreSettings()),
+        search=search_reader(search) if search.enable_search else None,
+        relay=Relay(engine, publisher),
+        changes=ChangeFeed(engine),
+    )
+
+
+def create_app(context: Context, pages: Pages | None = None) -> Starlette:
+    """The application; its lifespan runs the relay. Without `pages` it is the API alone."""
+    routes = [*api_routes(), *(pages.routes(context) if pages else ())]
+    if open_routes := unguarded(routes):
+        raise UnguardedRoute(f"no need declared: {open_routes}")
+    tell = _error_teller(pages)
+    protection = Middleware(
+        Protection, hosts=HostRule.of(context.settings), identify=_identify(context.settings), error_answer=tell
+    )
+    handler = _error_handler(context.settings, tell)
+    handlers: dict[type[Exception], ExceptionHandler] = dict.fromkeys(
+        (DocuElevateError, HTTPException, Exception), handler
+    )
+    app = Starlette(routes=routes, middleware=[protection], exception_handlers=handlers, lifespan=_lifespan)
+    app.state.context = context
+    return app
+
+
+def _error_teller(pages: Pages | None) -> Callable[[Request, RequestError], Response]:
+    def tell(request: Request, error: RequestError) -> Response:
+        if pages is None or request.url.path.startswith(API_PREFIXES):
+            return error_answer(request, error)
+        return pages.error_page(request, error)
+
+    return tell
+
+
+def _error_handler(settings: WebSettings, tell: Callable[[Request, RequestError], Response]) -> ExceptionHandler:
+    async def handle(request: Request, error: Exception) -> Response:
+        told = as_request_error(error)
+        if settings.auth_enabled and request.scope.get("identity") is None and told.status_code in (404, 405):
+            told = Unauthenticated("Sign in, or send a token.", headers={"WWW-Authenticate": "Bearer"})
+        if told.status_code == 500:
+            _log.error("request %s failed", request.scope.get("request_id"), exc_info=error)
+        answer = tell(request, told)
+        # The answer to a bug is sent from outside the middleware that adds these.
+        add_headers(MutableHeaders(raw=answer.raw_headers), request.scope)
+        return answer
+
+    return handle
+
+
+def _identify(settings: WebSettings) -> Callable[[Headers], Identity | None]:
+    local = Identity(LOCAL_OWNER, Need.ADMIN)
+    return lambda _headers: None if settings.auth_enabled else local
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    context: Context = app.state.context
+    relay = asyncio.create_task(_kept_running("outbox relay", context.relay.run))
+    try:
+        yield
+    finally:
+        await context.changes.close()
+        relay.cancel()
+        await asyncio.wait([relay])
+
+
+async def _kept_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Start the work again when a bug ends it; it must not stop in silence while the server goes on."""
+    while True:
+        task = asyncio.ensure_future(work())
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+        if task.cancelled() or task.exception() is None:
+            return
+        _log.error("the %s stopped and is started again", name, exc_info=task.exception())
+        await asyncio.sleep(RESTART_SECONDS)

@@ -1,0 +1,30 @@
+"""What the routes work with: built once in `web.app`, handed to each request."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from shared.search.port import SearchReader
+from shared.storage.port import ObjectStore
+from web.changes import ChangeFeed
+from web.outbox import Relay
+from web.settings import WebSettings
+
+
+@dataclass(frozen=True)
+class Context:
+    """The settings and the ports. `search` is None with ENABLE_SEARCH=false."""
+
+    settings: WebSettings
+    engine: Engine
+    store: ObjectStore
+    search: SearchReader | None
+    relay: Relay
+    changes: ChangeFeed
+
+
+def context_of(request: Request) -> Context:
+    """The context of the application that answers this request."""
+    context: Context = request.app.state.context
+    return context
