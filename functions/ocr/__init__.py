@@ -1,0 +1,1 @@
+"""Reads the text of every page and writes the searchable PDF."""

@@ -1,0 +1,1 @@
+"""Search: the port, the analysis of text, and the embedded engine."""
