@@ -20,15 +20,17 @@ LONGEST_TAILED = 48
 
 _MARKS = "".join(chr(code) for code in range(0x300, 0x3100) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-_WORD = rf"[^\W_](?:[^\W_]|[{re.escape(_MARKS)}\ufe20-\ufe2f{_INVISIBLE}])*"
+# Possessive, and begun only where no word is under way: a text without punctuation must not be tried at each letter.
+_WORD = rf"[^\W_]++(?:[{_MARKS}\ufe20-\ufe2f{_INVISIBLE}]++[^\W_]*+)*+"
 _CONNECTOR = r"(?:[-‐‑–—/\\.,:_@&+'’#·]{1,2}|[-‐\u00ad][ \t]*\r?\n[ \t]*)"
 _BLANK = "[ \u00a0\u202f\u2009]"
 
 WORD = re.compile(_WORD)
 CHUNK = re.compile(rf"{_WORD}(?:{_CONNECTOR}{_WORD})*")
-_COMPOUND = re.compile(rf"{_WORD}(?:{_CONNECTOR}{_WORD})+")
-_IBAN = re.compile(rf"(?<!\w)[A-Z]{{2}}\d{{2}}(?:{_BLANK}[A-Z0-9]{{4}}){{2,7}}(?:{_BLANK}[A-Z0-9]{{1,3}})?(?!\w)")
-_GROUPS = re.compile(rf"(?<![\w.,])\d{{1,6}}(?:{_BLANK}\d{{2,6}}){{1,7}}(?:[.,]\d{{1,2}})?(?!\w)")
+_COMPOUND = re.compile(rf"(?<![^\W_]){_WORD}(?:{_CONNECTOR}{_WORD})+")
+_IBAN = rf"[A-Z]{{2}}\d{{2}}(?:{_BLANK}[A-Z0-9]{{4}}){{2,7}}(?:{_BLANK}[A-Z0-9]{{1,3}})?"
+_DIGITS = rf"(?<![.,])\d{{1,6}}(?:{_BLANK}\d{{2,6}}){{1,7}}(?:[.,]\d{{1,2}})?"
+_GROUPS = re.compile(rf"(?<!\w)(?:{_IBAN}|{_DIGITS})(?!\w)")
 
 _UNSPACED_RANGES = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Myanmar, Khmer
@@ -52,6 +54,7 @@ _LETTERS = str.maketrans(
 # The e of an umlaut written out: not after another vowel or q (neue, Bauer, Quelle), and not at the end (blue, toe).
 _DIGRAPH = re.compile(r"(?<![aeoq])([aou])e(?=.)")
 _OPEN_DIGRAPH = re.compile(r"(?<![aeoq])([aou])e$")
+_MAYBE_CHANGED = re.compile("[aou]e|ل")
 _ARTICLE = re.compile(r"^(?:[وبكف]?ال|لل)(?=\w{3})")
 
 
@@ -109,6 +112,35 @@ def body_terms(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Analysis:
+    """A text as it is indexed; each is terms, blank-separated. Only `body` is in the order of the text."""
+
+    body: str
+    codes: str
+    tails: str
+
+
+def analyze(text: str) -> Analysis:
+    """Everything that a text is found by: `body_terms`, the terms of `codes`, and the `tails` of both."""
+    chunks = CHUNK.findall(text)
+    analyses = list(map(_analyze_chunk, chunks))
+    distinct = dict(zip(chunks, analyses, strict=True)).values()
+    groups = [piece.term for piece in _groups(text)]
+    return Analysis(
+        body=" ".join([chunk.body for chunk in analyses]),
+        codes=" ".join([*(chunk.codes for chunk in distinct if chunk.codes), *groups]),
+        tails=" ".join([*(chunk.tails for chunk in distinct if chunk.tails), *map(tails, groups)]),
+    )
+
+
+@lru_cache(maxsize=60_000)
+def _analyze_chunk(chunk: str) -> Analysis:
+    code = join(chunk) if _COMPOUND.match(chunk) else ""
+    ends = filter(None, map(tails, (*WORD.findall(chunk), code)))
+    return Analysis(body=" ".join(body_terms(chunk)), codes=code, tails=" ".join(ends))
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A term and where it stands in the text."""
 
@@ -141,7 +173,11 @@ def _run_pieces(word: str, offset: int) -> Iterator[Piece]:
 
 def codes(text: str) -> list[Piece]:
     """What is written with punctuation or blanks inside, as one term without them."""
-    return [piece for pattern in (_COMPOUND, _IBAN, _GROUPS) for piece in _joined(pattern, text)]
+    return [*_joined(_COMPOUND, text), *_groups(text)]
+
+
+def _groups(text: str) -> Iterator[Piece]:
+    return _joined(_GROUPS, text)
 
 
 def _joined(pattern: re.Pattern[str], text: str) -> Iterator[Piece]:
@@ -168,7 +204,6 @@ def shortest_part(term: str) -> int:
     return 3 if has_digit(term) or _SEMITIC.search(term) else 4
 
 
-@lru_cache(maxsize=200_000)
 def tails(word: str) -> str:
     """The ends of a word, blank-separated: a term of the query that begins one of them is a part of the word.
 
@@ -179,14 +214,8 @@ def tails(word: str) -> str:
     if len(folded) > LONGEST_TAILED or is_unspaced(word):
         return ""
     shortest = shortest_part(folded)
-    return " ".join(canonical(folded[start:]) for start in range(1, len(folded) - shortest + 1))
-
-
-def body_tails(text: str) -> str:
-    """The ends of all words and codes of the text, blank-separated, in no order."""
-    words = set(WORD.findall(text))
-    words.update(piece.term for piece in codes(text))
-    return " ".join(filter(None, map(tails, words)))
+    ends = [folded[start:] for start in range(1, len(folded) - shortest + 1)]
+    return " ".join(ends if not _MAYBE_CHANGED.search(folded) else map(canonical, ends))
 
 
 def openings(term: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Which words of a text a query matched, and the excerpts around them. Pure; the same for every search engine."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.search import analyzer
@@ -33,19 +34,51 @@ class _Span:
     weight: float
 
 
+class _WordTest:
+    """Whether a single word matches a clause; asked for every word of a result page, so the cheap tests come first."""
+
+    __slots__ = ("_clause", "_inner", "_letters", "_longest", "_shortest", "index", "wanted")
+
+    def __init__(self, index: int, clause: Clause) -> None:
+        self.index = index
+        self.wanted = clause.code if _is_sequence(clause) else clause.terms[0]
+        self._clause = clause
+        # A part may lose its first letter to the umlaut before it, so only the rest is looked for at first.
+        self._inner = tuple(opening[1:] for opening in clause.openings) if clause.parts else ()
+        self._letters = frozenset(clause.code)
+        self._shortest = len(clause.code) - clause.typos
+        self._longest = analyzer.LONGEST_TERM if clause.unfinished else len(clause.code) + clause.typos
+
+    def span(self, word: str, terms: tuple[str, ...]) -> _Span | None:
+        if self.wanted in terms:
+            return _exact(self.wanted, word)
+        if len(terms) != 1:
+            return None
+        term = terms[0]
+        if term.startswith(self._clause.openings):
+            return _Span(0, _covered(word, 0, self._clause.openings), OPENING)
+        for inner in self._inner:
+            if inner in term and (part := _part(self._clause, word)):
+                return part
+        return self._typo(word, term)
+
+    def _typo(self, word: str, term: str) -> _Span | None:
+        if not self._clause.typos or not self._shortest <= len(term) <= self._longest:
+            return None
+        if len(self._letters.difference(term)) > self._clause.typos or not _close(self._clause, term):
+            return None
+        return _Span(0, len(word), TYPO)
+
+
 class Matcher:
     """Finds in a text what the clauses of one query match. Not to be shared between threads."""
 
     def __init__(self, clauses: Sequence[Clause]) -> None:
         self._clauses = tuple(clauses)
-        self._letters = tuple(frozenset(clause.code) for clause in clauses)
         self._seen: dict[str, tuple[tuple[int, _Span], ...]] = {}
         self._sequences = [(index, clause) for index, clause in enumerate(clauses) if _is_sequence(clause)]
-        words = (
-            (index, clause, clause.code if _is_sequence(clause) else clause.terms[0])
-            for index, clause in enumerate(clauses)
-        )
-        self._words = [(index, clause, term) for index, clause, term in words if term]
+        tests = (_WordTest(index, clause) for index, clause in enumerate(clauses))
+        self._words = [test for test in tests if test.wanted]
 
     def marks(self, text: str) -> list[Mark]:
         """All matches in the text, by place; they may overlap."""
@@ -67,22 +100,10 @@ class Matcher:
     def _in_word(self, word: str) -> tuple[tuple[int, _Span], ...]:
         seen = self._seen.get(word)
         if seen is None:
-            spans = ((index, self._span(index, clause, term, word)) for index, clause, term in self._words)
+            terms = analyzer.terms_of(word)
+            spans = ((test.index, test.span(word, terms)) for test in self._words)
             seen = self._seen[word] = tuple((index, span) for index, span in spans if span)
         return seen
-
-    def _span(self, index: int, clause: Clause, wanted: str, word: str) -> _Span | None:
-        terms = analyzer.terms_of(word)
-        if wanted in terms:
-            return _exact(wanted, word)
-        if len(terms) != 1 or analyzer.is_unspaced(word):
-            return None
-        return _opening(clause, word, terms[0]) or _part(clause, word) or self._typo(index, clause, word, terms[0])
-
-    def _typo(self, index: int, clause: Clause, word: str, term: str) -> _Span | None:
-        if not clause.typos or len(self._letters[index] - set(term)) > clause.typos:
-            return None
-        return _Span(0, len(word), TYPO) if _close(clause, term) else None
 
     def _code_marks(self, text: str, words: Sequence[Mark]) -> Iterator[Mark]:
         clauses = [(index, clause) for index, clause in enumerate(self._clauses) if clause.code]
@@ -118,24 +139,29 @@ def _exact(wanted: str, word: str) -> _Span:
 
 
 def _occurrences(terms: list[str], clause: Clause) -> Iterator[int]:
-    wanted = clause.terms
-    head, tail = wanted[:-1], wanted[-1]
-    for first in range(len(terms) - len(wanted) + 1):
-        last = terms[first + len(head)]
-        fits = last.startswith(tail) if clause.open_end else last == tail
-        if fits and all(terms[first + index] == term for index, term in enumerate(head)):
+    wanted, length = list(clause.terms), len(clause.terms)
+    for first in _candidates(terms, clause):
+        found = terms[first : first + length]
+        if found == wanted or (
+            clause.open_end and found[:-1] == wanted[:-1] and len(found) == length and found[-1].startswith(wanted[-1])
+        ):
             yield first
 
 
-def _opening(clause: Clause, word: str, term: str) -> _Span | None:
-    if not any(term.startswith(opening) for opening in clause.openings):
-        return None
-    return _Span(0, _covered(word, 0, clause.openings), OPENING)
+def _candidates(terms: list[str], clause: Clause) -> Iterator[int]:
+    """Where the clause's first term stands."""
+    first = clause.terms[0]
+    if clause.open_end and len(clause.terms) == 1:
+        yield from (index for index, term in enumerate(terms) if term.startswith(first))
+        return
+    index = -1
+    with suppress(ValueError):
+        while True:
+            index = terms.index(first, index + 1)
+            yield index
 
 
 def _part(clause: Clause, word: str) -> _Span | None:
-    if not clause.parts:
-        return None
     ends = " " + analyzer.tails(word)
     if not any(f" {opening}" in ends for opening in clause.openings):
         return None

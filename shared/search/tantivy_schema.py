@@ -128,9 +128,10 @@ def _page_document(document_id: str, number: int, text: str) -> tantivy.Document
 def _add_terms(document: tantivy.Document, prefix: str, values: list[str]) -> None:
     """Each value on its own, so that no phrase is found across two of them."""
     for value in values:
-        document.add_text(f"{prefix}body", " ".join(analyzer.body_terms(value)))
-        document.add_text(f"{prefix}codes", " ".join(piece.term for piece in analyzer.codes(value)))
-        document.add_text(f"{prefix}tails", analyzer.body_tails(value))
+        analysis = analyzer.analyze(value)
+        document.add_text(f"{prefix}body", analysis.body)
+        document.add_text(f"{prefix}codes", analysis.codes)
+        document.add_text(f"{prefix}tails", analysis.tails)
 
 
 def _source(entry: SearchEntry, *, inline: bool) -> bytes:
