@@ -136,6 +136,7 @@ def touch(document: Document, *, content: bool) -> None:
     document.revision += 1
     document.version += 1 if content else 0
     document.changed_at = datetime.now(UTC)
+    document.resends, document.resend_at = 0, None
 
 
 def _claim(session: Session, arrival: Arrival, *, over_trash: bool) -> Document | None:

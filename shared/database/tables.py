@@ -43,6 +43,7 @@ class Document(Table):
 
     `version` moves on content (what search and readers see), `revision` on every change, progress included.
     `machine_metadata` and `user_metadata` are stored apart; the columns below them are derived for lists and filters.
+    `resends` and `resend_at` are sweep's: how often it had to help since the last change, and when it looks again.
     """
 
     __tablename__ = "documents"
@@ -89,6 +90,9 @@ class Document(Table):
     trashed_at: Mapped[datetime | None]
     indexed_version: Mapped[int] = mapped_column(default=0)
     index_generation: Mapped[str | None] = mapped_column(String(64))
+
+    resends: Mapped[int] = mapped_column(default=0)
+    resend_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("ix_documents_owner_received", "owner", "received_at", "id"),

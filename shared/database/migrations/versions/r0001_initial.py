@@ -83,6 +83,8 @@ def upgrade() -> None:
         sa.Column("trashed_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True),
         sa.Column("indexed_version", sa.Integer(), nullable=False),
         sa.Column("index_generation", sa.String(length=64), nullable=True),
+        sa.Column("resends", sa.Integer(), nullable=False),
+        sa.Column("resend_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:

@@ -1,0 +1,110 @@
+"""sweep: what has stood still is sent on, once, with growing pauses; what moves is left alone."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete
+
+from functions.record.handler import Recorder
+from shared.database.documents import Arrival, register
+from shared.database.engine import reading, writing
+from shared.database.tables import Document, OutboxEvent
+from shared.documents import new_document_id
+from shared.events import DocumentReceived, DocumentUpdated, Event
+from shared.leases import lease
+from shared.storage import keys
+from shared.storage.directory import DirectoryObjectStore
+from web.sweep import PATIENCE, Sweep, Swept
+
+LATER = datetime.now(UTC) + PATIENCE + timedelta(minutes=1)
+
+
+@dataclass
+class Recording:
+    """A publisher that only remembers."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def publish(self, event: Event) -> None:
+        self.events.append(event)
+
+
+class Standstill:
+    """A registered document whose first event went to the broker and was never heard of again."""
+
+    def __init__(self, engine: Engine, root: Path) -> None:
+        self.engine = engine
+        self.store = DirectoryObjectStore(root)
+        self.publisher = Recording()
+        self.sweep = Sweep(engine, self.store, self.publisher)
+        self.id = new_document_id()
+        original = self.store.put(keys.original(self.id), b"x", media_type="text/plain")
+        with writing(engine) as session:
+            registration = register(session, Arrival(self.id, "run", original, "a.txt", "api"), source="/s")
+            session.execute(delete(OutboxEvent))
+        assert registration.event is not None
+        self.received = registration.event
+
+
+@pytest.fixture
+def still(engine: Engine, tmp_path: Path) -> Standstill:
+    return Standstill(engine, tmp_path / "objects")
+
+
+def test_a_document_that_moved_lately_is_left_alone(still: Standstill) -> None:
+    assert still.sweep.run() == Swept()
+
+
+def test_an_event_that_the_broker_lost_is_made_again_from_the_row(still: Standstill) -> None:
+    assert still.sweep.run(LATER) == Swept(resent=1)
+    [event] = still.publisher.events
+    assert (event.type, event.subject, event.runid) == (DocumentReceived.type, still.id, "run")
+
+
+def test_an_archived_event_is_sent_again_unchanged(still: Standstill) -> None:
+    Recorder(still.engine, still.store).record(still.received)
+    still.sweep.run(LATER)
+    assert still.publisher.events == [still.received]
+
+
+def test_what_is_still_in_the_outbox_is_not_sent_past_it(still: Standstill) -> None:
+    now = still.received.time
+    with writing(still.engine) as session:
+        session.add(
+            OutboxEvent(
+                source="/s", id="1", document_id=still.id, body="{}", created_at=now, not_before=now, attempts=0
+            )
+        )
+    assert still.sweep.run(LATER) == Swept()
+
+
+def test_work_under_a_lease_is_not_disturbed(still: Standstill) -> None:
+    with lease(still.store, keys.work_prefix(still.id, "convert", "f"), "all"):
+        assert still.sweep.run(LATER) == Swept()
+
+
+def test_pauses_grow(still: Standstill) -> None:
+    sent = [still.sweep.run(LATER + timedelta(minutes=minute)).resent for minute in range(0, 40)]
+    assert [minute for minute, count in enumerate(sent) if count] == [0, 6, 17, 38]
+
+
+def test_two_sweeps_at_once_send_once(still: Standstill) -> None:
+    with reading(still.engine) as session:
+        seen = session.get_one(Document, still.id)
+    assert still.sweep._resend(seen, LATER)
+    assert not still.sweep._resend(seen, LATER)
+
+
+def test_an_index_that_lags_is_woken(still: Standstill) -> None:
+    with writing(still.engine) as session:
+        session.get_one(Document, still.id).status = "ready"
+    assert still.sweep.run(LATER) == Swept(woken=1)
+    assert still.publisher.events[0].type == DocumentUpdated.type
+
+
+def test_without_search_no_index_is_woken(still: Standstill) -> None:
+    with writing(still.engine) as session:
+        session.get_one(Document, still.id).status = "ready"
+    assert Sweep(still.engine, still.store, still.publisher, search_enabled=False).run(LATER) == Swept()
