@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from shared.database.engine import open_database
 from shared.database.schema import migrate
+from tests.servers.ceph import S3Server, s3_server_of_the_tests
 from tests.servers.postgresql import PostgresServer, postgres_server
 
 
@@ -22,6 +23,13 @@ def anyio_backend() -> str:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A real PostgreSQL."""
     with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server."""
+    with s3_server_of_the_tests(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
 

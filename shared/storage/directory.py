@@ -29,6 +29,7 @@ _CHUNK_BYTES = 1 << 20
 _LOCKS = 256
 _FOREIGN_MEDIA_TYPE = "application/octet-stream"
 _PLACING_ATTEMPTS = 5
+_ABANDONED_SECONDS = 60
 
 
 class DirectoryObjectStore:
@@ -44,7 +45,7 @@ class DirectoryObjectStore:
             for directory in (self._metadata, self._locks, self._drafts):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._root / INCOMING).mkdir(exist_ok=True)
-            clear_orphans(self._drafts, self._now_ns() / 1e9)
+        self.remove_leftovers(_ABANDONED_SECONDS)
 
     def put(
         self,
@@ -296,6 +297,11 @@ class DirectoryObjectStore:
                 _prune(self._root / prefix)
                 _prune(self._metadata / prefix, files=True)
         return len(doomed)
+
+    def remove_leftovers(self, older_than_seconds: float) -> int:
+        """Remove the drafts of writers that died."""
+        with _writing():
+            return clear_orphans(self._drafts, self._now_ns() / 1e9 - older_than_seconds)
 
     def _unlink(self, key: str) -> None:
         folders, name = _split(key)

@@ -17,7 +17,6 @@ from pathlib import Path
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
-_ABANDONED_SECONDS = 60
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}
 
 
@@ -157,15 +156,18 @@ class Draft:
         self._handle = -1
 
 
-def clear_orphans(directory: Path, now_seconds: float) -> int:
-    """Remove the drafts whose writers died; how many. Drafts being written are locked and stay."""
-    return sum(_clear_orphan(entry, now_seconds) for entry in directory.iterdir())
+def clear_orphans(directory: Path, modified_before: float) -> int:
+    """Remove the drafts whose writers died; how many. Drafts being written are locked and stay.
+
+    Between its creation and its lock a draft is unprotected for an instant: `modified_before` (seconds since 1970, by
+    the file system's clock) spares the young ones.
+    """
+    return sum(_clear_orphan(entry, modified_before) for entry in directory.iterdir())
 
 
-def _clear_orphan(path: Path, now_seconds: float) -> bool:
+def _clear_orphan(path: Path, modified_before: float) -> bool:
     try:
-        # Between its creation and its lock a draft is unprotected for an instant: leave the young ones alone.
-        if now_seconds - path.stat().st_mtime < _ABANDONED_SECONDS:
+        if path.stat().st_mtime > modified_before:
             return False
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:

@@ -74,6 +74,18 @@ def check_key(key: str) -> None:
         raise InvalidKey("the key has an empty, '.' or '..' segment, a backslash or a NUL")
 
 
+def check_source_key(key: str) -> None:
+    """As `check_key`, for objects that others have named: S3 users do leave doubled slashes and backslashes in keys.
+
+    Still refused is what a proxy on the way to the store would resolve to another key.
+    """
+    _check_text(key)
+    if not key.startswith(PREFIXES):
+        raise InvalidKey(f"the key is outside {', '.join(PREFIXES)}")
+    if "\0" in key or any(segment in (".", "..") for segment in key.split("/")):
+        raise InvalidKey("the key has a '.' or '..' segment or a NUL")
+
+
 def check_prefix(prefix: str) -> None:
     """As `check_key`, for the beginning of keys."""
     _check_text(prefix)

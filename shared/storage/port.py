@@ -104,7 +104,13 @@ class ObjectStore(Protocol):
         """Remove the object; it is fine if there is none."""
 
     def delete_exact(self, info: ObjectInfo) -> bool:
-        """Remove exactly the version that `info` names. False where it changed or the store can not make sure."""
+        """Remove exactly the version that `info` names. False where it changed or the store can not make sure.
+
+        True as well when the object is already gone.
+        """
 
     def delete_prefix(self, prefix: str) -> int:
         """Remove everything under a prefix, all versions; how many objects that were."""
+
+    def remove_leftovers(self, older_than_seconds: float) -> int:
+        """Remove what writers that died have left unfinished for that long; how many. Objects are never touched."""

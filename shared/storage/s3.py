@@ -1,0 +1,649 @@
+"""Objects in an S3 bucket: any server that speaks S3, AWS included. Imported only where S3 is chosen.
+
+What is written carries its sha256 and its metadata from the instant it is visible. Bodies up to a part's size go up in
+one request. A longer stream, whose digest is known only at its end, goes up in parts under `staging/` and is copied to
+its key inside the server, with everything that is known by then. Create-only is exact for single requests wherever the
+server honours `If-None-Match`; for staged streams servers differ, so the key is looked at before as well.
+"""
+
+import base64
+import hashlib
+import io
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote, unquote
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from shared.documents import ObjectReference
+from shared.errors import (
+    DocuElevateError,
+    InvalidKey,
+    ObjectChanged,
+    ObjectExists,
+    ObjectNotFound,
+    Throttled,
+    Unavailable,
+)
+from shared.storage.keys import INCOMING, PREFIXES, check_key, check_prefix, check_source_key
+from shared.storage.port import ObjectInfo
+from shared.storage.settings import ObjectStoreSettings
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 60
+ATTEMPTS = 4
+PART_BYTES = 8 << 20
+STAGING = "staging/"
+"""Where streams wait for their end; what a crash leaves there is removed by `remove_leftovers`."""
+
+_CHUNK_BYTES = 1 << 20
+_CONFLICT_ATTEMPTS = 4
+_DELETING_THREADS = 8
+_UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+_SHA256 = "sha256"
+_WRITE_ID = "write-id"
+_THROTTLING = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
+_NOT_OFFERED = {"NotImplemented", "MethodNotAllowed"}
+_PLAIN_CHARACTERS = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
+
+
+def s3_client(settings: ObjectStoreSettings) -> Any:
+    """A client with explicit time-outs and bounded retries. Safe to share between threads."""
+    secret = settings.aws_secret_access_key
+    return Session().create_client(
+        "s3",
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=settings.aws_region,
+        aws_access_key_id=settings.aws_access_key_id,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=Config(
+            signature_version="s3v4",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=32,
+            tcp_keepalive=True,
+            # Buckets as host names need wildcard names and certificates, which servers of one's own rarely have.
+            s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
+            # Many servers do not know the client's newer default checksums; ours are sent where they matter.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the server was seen to do, not what it says. Without `create_only` several replicas are not safe."""
+
+    create_only: bool
+    conditional_delete: bool
+
+
+class S3ObjectStore:
+    """The object store port on one S3 bucket."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self.bucket = bucket
+        self._client = client
+        self._bucket_seen = False
+        self._capabilities: Capabilities | None = None
+        self._probing = threading.Lock()
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        media_type: str,
+        create_only: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectReference:
+        """Write an object in one request."""
+        about = _About(len(body), hashlib.sha256(body).hexdigest(), media_type, metadata or {})
+        return self._put(key, body, about, create_only=create_only)
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        media_type: str,
+        create_only: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectReference:
+        """Write a file in one request (S3 allows 5 GiB); it is read twice, for its digest and for its bytes."""
+        with path.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+            about = _About(source.tell(), digest, media_type, metadata or {})
+            source.seek(0)
+            return self._put(key, source, about, create_only=create_only)
+
+    def _put(self, key: str, body: bytes | BinaryIO, about: "_About", *, create_only: bool) -> ObjectReference:
+        check_key(key)
+        checksum = base64.b64encode(bytes.fromhex(about.sha256)).decode()
+        request = {**about.headers(), "Body": body, "ContentLength": about.size, "ChecksumSHA256": checksum}
+        return self._written(key, about, self._client.put_object, request, create_only=create_only)
+
+    def _written(
+        self, key: str, about: "_About", call: Callable[..., Any], request: dict[str, Any], *, create_only: bool
+    ) -> ObjectReference:
+        condition = {"IfNoneMatch": "*"} if create_only else {}
+        try:
+            with _translated(key, precondition=ObjectExists):
+                answer = self._past_conflicts(call, Bucket=self.bucket, Key=key, **request, **condition)
+        except ObjectExists as error:
+            return self._own_write(key, about, error)
+        etag = answer.get("ETag") or answer["CopyObjectResult"]["ETag"]
+        return about.reference(self.bucket, key, etag.strip('"'))
+
+    def _own_write(self, key: str, about: "_About", error: ObjectExists) -> ObjectReference:
+        """The reference, if the object that is in the way is ours: written by a request whose answer got lost."""
+        retried = isinstance(error.__cause__, ClientError) and _answer(error.__cause__).get("RetryAttempts", 0) > 0
+        existing = self._head(key) if retried else None
+        if existing is None or existing["Metadata"].get(_WRITE_ID) != about.write_id:
+            raise error
+        return about.reference(self.bucket, key, existing["ETag"].strip('"'))
+
+    def _past_conflicts(self, call: Callable[..., Any], **request: Any) -> Any:
+        """Two conditional writes in one instant answer 409 to one of them: it has to ask again who won."""
+        for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+            try:
+                return call(**request)
+            except ClientError as error:
+                if _status(error) != 409 or attempt == _CONFLICT_ATTEMPTS:
+                    raise
+            time.sleep(0.05 * 2**attempt)
+            if hasattr(request.get("Body"), "seek"):
+                request["Body"].seek(0)
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def writer(self, key: str, *, create_only: bool = False) -> Iterator["S3ObjectWriter"]:
+        """Write a stream with the memory of one part; whatever is not committed is gone at the end."""
+        check_key(key)
+        writer = S3ObjectWriter(self, self._client, key, create_only=create_only)
+        try:
+            yield writer
+        finally:
+            writer.abort()
+
+    def get(self, key: str) -> bytes:
+        """The whole object."""
+        with self.open(key) as source:
+            return source.read()
+
+    def get_file(self, reference: ObjectReference, path: Path) -> None:
+        """Fetch an object into a file; the file is removed again when its bytes are not the ones referred to."""
+        if reference.bucket != self.bucket:
+            raise InvalidKey("the object is in another bucket")
+        digest = hashlib.sha256()
+        with self.open(reference.key) as source, path.open("wb") as target:
+            while chunk := source.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                target.write(chunk)
+        if digest.hexdigest() != reference.sha256:
+            path.unlink()
+            raise ObjectChanged(f"the bytes of {reference.key} are not the ones that were referred to")
+
+    def open(self, key: str, *, start: int = 0, length: int | None = None) -> "_Opened":
+        """Read an object, or a range of it; a range behind its end is empty."""
+        check_source_key(key)
+        if length == 0:
+            return _Opened(self._empty(key))
+        end = "" if length is None else start + length - 1
+        partly = {"Range": f"bytes={start}-{end}"} if start or length is not None else {}
+        try:
+            return _Opened(self._body(key, **partly))
+        except _RangeNotSatisfiable:
+            return _Opened(io.BytesIO())
+
+    def _empty(self, key: str) -> BinaryIO:
+        if self.head(key) is None:
+            raise ObjectNotFound(f"there is no object under {key}")
+        return io.BytesIO()
+
+    def _body(self, key: str, **request: Any) -> BinaryIO:
+        with _translated(key, precondition=ObjectChanged):
+            body = self._client.get_object(Bucket=self.bucket, Key=key, **request)["Body"]
+        return cast(BinaryIO, io.BufferedReader(_BodyReader(key, body), _CHUNK_BYTES))
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is known of the object."""
+        check_source_key(key)
+        answer = self._head(key)
+        return None if answer is None else _info(key, answer)
+
+    def _head(self, key: str) -> Any:
+        try:
+            with _translated(key):
+                answer = self._client.head_object(Bucket=self.bucket, Key=key)
+        except ObjectNotFound:
+            self._require_bucket()
+            return None
+        self._bucket_seen = True
+        return answer
+
+    def _require_bucket(self) -> None:
+        """A HEAD says 404 for a missing bucket too, and then nothing may be taken for lost."""
+        if not self._bucket_seen:
+            try:
+                with _translated(self.bucket):
+                    self._client.head_bucket(Bucket=self.bucket)
+            except ObjectNotFound as error:
+                raise Unavailable(f"there is no bucket {self.bucket}") from error
+            self._bucket_seen = True
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object under a prefix in key order, a page at a time; without media type, sha256 and metadata."""
+        if prefix and not any(top.startswith(prefix) for top in PREFIXES):
+            check_prefix(prefix)
+        return (info for page in self._pages(prefix) for info in page if _is_usable(info.key))
+
+    def _pages(self, prefix: str) -> Iterator[Sequence[ObjectInfo]]:
+        request: dict[str, str] = {}
+        while True:
+            with _translated(prefix):
+                page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **request)
+            yield [_listed(entry, _date(page)) for entry in page.get("Contents", ())]
+            if not page.get("IsTruncated"):
+                return
+            request = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def copy(
+        self, source: ObjectInfo, target: str, *, media_type: str, metadata: Mapping[str, str] | None = None
+    ) -> ObjectReference:
+        """Copy create-only what `source` names.
+
+        A small object passes through memory and is created in one request. Of a larger one the bytes are read once, for
+        their digest; the server then copies the very version or etag that was read.
+        """
+        check_source_key(source.key)
+        check_key(target)
+        pin = {"VersionId": source.version_id} if source.version_id else {"IfMatch": f'"{source.etag}"'}
+        with self._body(source.key, **pin) as body:
+            if source.size <= PART_BYTES:
+                return self.put(target, body.read(), media_type=media_type, create_only=True, metadata=metadata)
+            digest = hashlib.sha256()
+            while chunk := body.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        about = _About(source.size, digest.hexdigest(), media_type, metadata or {})
+        return self.copy_inside(source.key, source.etag, source.version_id, target, about, create_only=True)
+
+    def copy_inside(
+        self, key: str, etag: str, version_id: str | None, target: str, about: "_About", *, create_only: bool
+    ) -> ObjectReference:
+        """Let the server copy one version of an object, for this store and its writers."""
+        if create_only and self._head(target) is not None:
+            raise ObjectExists(f"there is an object under {target}")
+        source = {"Bucket": self.bucket, "Key": key} | ({"VersionId": version_id} if version_id else {})
+        request = {**about.headers(), "CopySource": source, "CopySourceIfMatch": f'"{etag}"'}
+        request["MetadataDirective"] = "REPLACE"
+        try:
+            return self._written(target, about, self._client.copy_object, request, create_only=create_only)
+        except ObjectExists:
+            # 412 is said of either side.
+            if create_only and self._head(target) is not None:
+                raise
+            raise ObjectChanged(f"{key} is no longer what it was") from None
+
+    def delete(self, key: str) -> None:
+        """Remove the object."""
+        check_source_key(key)
+        self._delete(key)
+
+    def _delete(self, key: str, **request: Any) -> None:
+        with _translated(key, precondition=ObjectChanged), suppress(ObjectNotFound):
+            self._client.delete_object(Bucket=self.bucket, Key=key, **request)
+
+    def delete_exact(self, info: ObjectInfo) -> bool:
+        """Remove the version that `info` names; True as well when it is already gone.
+
+        Exact by version on a versioned bucket, else by a conditional request where the server was seen to honour it.
+        """
+        check_source_key(info.key)
+        version_id = info.version_id
+        if version_id is None:
+            current = self.head(info.key)
+            if current is None or current.etag != info.etag:
+                return current is None
+            version_id = current.version_id
+        if version_id is not None:
+            self._delete(info.key, VersionId=version_id)
+            return True
+        return self.capabilities().conditional_delete and self._delete_matching(info)
+
+    def _delete_matching(self, info: ObjectInfo) -> bool:
+        try:
+            self._delete(info.key, IfMatch=f'"{info.etag}"')
+        except ObjectChanged:
+            return False
+        return True
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove all versions of everything under a prefix, and the uploads that were never completed."""
+        check_prefix(prefix)
+        self._abort_uploads(prefix, lambda age_seconds: True)
+        doomed = [*self._versions(prefix)]
+        with ThreadPoolExecutor(_DELETING_THREADS) as threads:
+            for done in [threads.submit(self._delete, key, **version) for key, version in doomed]:
+                done.result()
+        return len({key for key, _ in doomed})
+
+    def _versions(self, prefix: str) -> Iterator[tuple[str, dict[str, str]]]:
+        """Key and version of everything under a prefix, delete markers too."""
+        request: dict[str, str] = {}
+        while True:
+            try:
+                with _translated(prefix):
+                    page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, **request)
+            except _NotOffered:
+                yield from ((info.key, {}) for infos in self._pages(prefix) for info in infos)
+                return
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                yield entry["Key"], {"VersionId": entry["VersionId"]}
+            if not page.get("IsTruncated"):
+                return
+            request = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def remove_leftovers(self, older_than_seconds: float) -> int:
+        """Remove what writers that died have left: incomplete uploads and staged streams of that age; how many."""
+        aborted = self._abort_uploads("", lambda age_seconds: age_seconds >= older_than_seconds)
+        staged = [info for page in self._pages(STAGING) for info in page if info.age_seconds >= older_than_seconds]
+        for info in staged:
+            self._delete(info.key)
+        return aborted + len(staged)
+
+    def _abort_uploads(self, prefix: str, is_due: Callable[[float], bool]) -> int:
+        uploads = [*self._uploads(prefix, is_due)]
+        for upload in uploads:
+            with _translated(upload["Key"]), suppress(ObjectNotFound):
+                self._client.abort_multipart_upload(Bucket=self.bucket, **upload)
+        return len(uploads)
+
+    def _uploads(self, prefix: str, is_due: Callable[[float], bool]) -> Iterator[dict[str, str]]:
+        request: dict[str, str] = {}
+        while True:
+            try:
+                with _translated(prefix):
+                    page = self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=prefix, **request)
+            except _NotOffered:
+                return
+            for entry in page.get("Uploads", ()):
+                if is_due(_age_seconds(entry["Initiated"], _date(page))):
+                    yield {"Key": entry["Key"], "UploadId": entry["UploadId"]}
+            if not page.get("IsTruncated"):
+                return
+            request = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def capabilities(self) -> Capabilities:
+        """Try once what the server does with conditions; servers exist that ignore them and say 200."""
+        with self._probing:
+            if self._capabilities is None:
+                self._capabilities = self._probe(f"{STAGING}probe-{secrets.token_hex(8)}")
+            return self._capabilities
+
+    def _probe(self, key: str) -> Capabilities:
+        about = _About(0, hashlib.sha256().hexdigest(), _UNKNOWN_MEDIA_TYPE, {})
+        request = {**about.headers(), "Body": b""}
+        self._written(key, about, self._client.put_object, request, create_only=False)
+        try:
+            self._written(key, about, self._client.put_object, request, create_only=True)
+            create_only = False
+        except ObjectExists:
+            create_only = True
+        with suppress(DocuElevateError):
+            self._delete(key, IfMatch='"00000000000000000000000000000000"')
+        conditional_delete = self._head(key) is not None
+        self._delete(key)
+        return Capabilities(create_only=create_only, conditional_delete=conditional_delete)
+
+
+class S3ObjectWriter:
+    """A stream on its way: in memory up to one part, in parts under `staging/` beyond that."""
+
+    def __init__(self, store: S3ObjectStore, client: Any, key: str, *, create_only: bool) -> None:
+        self._store = store
+        self._client = client
+        self._key = key
+        self._create_only = create_only
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._pending = bytearray()
+        self._staged = {"Bucket": store.bucket, "Key": f"{STAGING}{secrets.token_hex(16)}"}
+        self._upload_id: str | None = None
+        self._parts: list[dict[str, Any]] = []
+        self._completed = False
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self._hash.update(chunk)
+        self._size += len(chunk)
+        rest = memoryview(chunk)
+        while rest:
+            room = PART_BYTES - len(self._pending)
+            if room == 0:
+                self._send_part()
+                continue
+            self._pending += rest[:room]
+            rest = rest[room:]
+
+    def sha256(self) -> str:
+        """The digest (hex) of what was written so far."""
+        return self._hash.hexdigest()
+
+    def commit(self, *, media_type: str, metadata: Mapping[str, str] | None = None) -> ObjectReference:
+        """Make the object visible, whole."""
+        if self._upload_id is None:
+            body = bytes(self._pending)
+            return self._store.put(
+                self._key, body, media_type=media_type, create_only=self._create_only, metadata=metadata
+            )
+        self._send_part()
+        etag = self._complete()
+        about = _About(self._size, self.sha256(), media_type, metadata or {})
+        try:
+            return self._store.copy_inside(
+                self._staged["Key"], etag, None, self._key, about, create_only=self._create_only
+            )
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Forget what was written; nothing happens after `commit`."""
+        self._pending.clear()
+        upload_id, self._upload_id = self._upload_id, None
+        if upload_id is None:
+            return
+        # What cannot be removed now is removed with the leftovers; the error that led here is the one to be told.
+        with suppress(DocuElevateError), _translated(self._key):
+            if self._completed:
+                self._client.delete_object(**self._staged)
+            else:
+                self._client.abort_multipart_upload(**self._staged, UploadId=upload_id)
+
+    def _send_part(self) -> None:
+        with _translated(self._key):
+            if self._upload_id is None:
+                self._upload_id = self._client.create_multipart_upload(**self._staged)["UploadId"]
+            number = len(self._parts) + 1
+            upload = {**self._staged, "UploadId": self._upload_id, "PartNumber": number}
+            answer = self._client.upload_part(**upload, Body=bytes(self._pending))
+        self._parts.append({"ETag": answer["ETag"], "PartNumber": number})
+        self._pending.clear()
+
+    def _complete(self) -> str:
+        with _translated(self._key):
+            self._client.complete_multipart_upload(
+                **self._staged, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+            )
+            self._completed = True
+            # Some servers leave the etag out of their answer.
+            return cast(str, self._client.head_object(**self._staged)["ETag"]).strip('"')
+
+
+class _About:
+    """What is written with the bytes of an object. `write_id` tells this write from every other."""
+
+    def __init__(self, size: int, sha256: str, media_type: str, metadata: Mapping[str, str]) -> None:
+        self.size = size
+        self.sha256 = sha256
+        self.media_type = media_type
+        self.write_id = secrets.token_hex(8)
+        self._metadata = metadata
+
+    def headers(self) -> dict[str, Any]:
+        """As arguments of a call that writes."""
+        ours = {_SHA256: self.sha256, _WRITE_ID: self.write_id}
+        theirs = {name: quote(value, safe=_PLAIN_CHARACTERS) for name, value in self._metadata.items()}
+        return {"ContentType": self.media_type, "Metadata": theirs | ours}
+
+    def reference(self, bucket: str, key: str, etag: str) -> ObjectReference:
+        """To the object that was written."""
+        return ObjectReference(
+            bucket=bucket, key=key, size=self.size, sha256=self.sha256, etag=etag, media_type=self.media_type
+        )
+
+
+class _Opened:
+    """A body that is open until the end of its context."""
+
+    def __init__(self, body: BinaryIO) -> None:
+        self._body = body
+
+    def __enter__(self) -> BinaryIO:
+        return self._body
+
+    def __exit__(self, *_: object) -> None:
+        self._body.close()
+
+
+class _BodyReader(io.RawIOBase):
+    """The body of an answer; a connection that breaks in the middle is an error of ours."""
+
+    def __init__(self, key: str, body: Any) -> None:
+        self._key = key
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        with _translated(self._key):
+            chunk = self._body.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+class _RangeNotSatisfiable(DocuElevateError):
+    """The range begins behind the end of the object."""
+
+
+class _NotOffered(Unavailable):
+    """The server does not know this request."""
+
+
+@contextmanager
+def _translated(key: str, *, precondition: type[DocuElevateError] = ObjectChanged) -> Iterator[None]:
+    """Vendor errors in our words: the server's code only, never its text, an address or a key of the account."""
+    try:
+        yield
+    except ClientError as error:
+        raise _error(key, error, precondition) from error
+    except BotoCoreError as error:
+        raise Unavailable(f"the object store does not answer ({type(error).__name__})") from error
+
+
+def _error(key: str, error: ClientError, precondition: type[DocuElevateError]) -> DocuElevateError:
+    status, code = _status(error), error.response.get("Error", {}).get("Code", "")
+    if status == 404 and code not in ("NoSuchBucket", "NoSuchUpload"):
+        return ObjectNotFound(f"there is no object under {key}")
+    if status == 412:
+        return precondition(
+            f"there is an object under {key}" if precondition is ObjectExists else f"{key} is no longer what it was"
+        )
+    if status == 416:
+        return _RangeNotSatisfiable(f"{key} is shorter than that")
+    if status == 429 or code in _THROTTLING:
+        return Throttled("the object store asks for fewer requests", _retry_after_seconds(error))
+    kind = _NotOffered if status == 501 or code in _NOT_OFFERED else Unavailable
+    return kind(f"the object store answered {status} {code} to {error.operation_name}")
+
+
+def _answer(error: ClientError) -> dict[str, Any]:
+    return cast(dict[str, Any], error.response.get("ResponseMetadata", {}))
+
+
+def _status(error: ClientError) -> int:
+    return int(_answer(error).get("HTTPStatusCode", 0))
+
+
+def _retry_after_seconds(error: ClientError) -> float | None:
+    value = _answer(error).get("HTTPHeaders", {}).get("retry-after", "")
+    return float(value) if value.isdigit() else None
+
+
+def _date(answer: Any) -> datetime:
+    """The server's clock, so that ages do not depend on ours."""
+    value = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(value) if value else datetime.now(UTC)
+
+
+def _age_seconds(moment: datetime, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds())
+
+
+def _info(key: str, answer: Any) -> ObjectInfo:
+    metadata = answer.get("Metadata", {})
+    version_id = answer.get("VersionId")
+    return ObjectInfo(
+        key=key,
+        size=answer["ContentLength"],
+        etag=answer["ETag"].strip('"'),
+        media_type=answer.get("ContentType", _UNKNOWN_MEDIA_TYPE),
+        last_modified=answer["LastModified"],
+        age_seconds=_age_seconds(answer["LastModified"], _date(answer)),
+        # "null" is whatever was written last while versioning was off: a name, not a version.
+        version_id=None if version_id == "null" else version_id,
+        # Under incoming/ others write, and may claim any digest.
+        sha256=None if key.startswith(INCOMING) else metadata.get(_SHA256),
+        metadata={name: unquote(value) for name, value in metadata.items() if name not in (_SHA256, _WRITE_ID)},
+    )
+
+
+def _listed(entry: Any, now: datetime) -> ObjectInfo:
+    return ObjectInfo(
+        key=entry["Key"],
+        size=entry["Size"],
+        etag=entry["ETag"].strip('"'),
+        media_type=_UNKNOWN_MEDIA_TYPE,
+        last_modified=entry["LastModified"],
+        age_seconds=_age_seconds(entry["LastModified"], now),
+    )
+
+
+def _is_usable(key: str) -> bool:
+    try:
+        check_source_key(key)
+    except InvalidKey:
+        return False
+    return True
