@@ -141,8 +141,7 @@ class FunctionProcess:
 
 
 async def _forward(stream: asyncio.StreamReader, name: str) -> None:
-    """Write each line of a child's output to the log under the step's name."""
-    log = logging.getLogger(f"functions.{name}")
+    """Write each line of a child's output to ours; one that does not name its process itself gets the step's name."""
     while True:
         try:
             line = await stream.readline()
@@ -151,4 +150,5 @@ async def _forward(stream: asyncio.StreamReader, name: str) -> None:
             continue
         if not line:
             return
-        log.info("%s", line.decode("utf-8", "replace").rstrip())
+        text = line.decode("utf-8", "replace").rstrip()
+        print(text if text.startswith("{") else f"{name}: {text}", file=sys.stderr, flush=True)

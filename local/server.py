@@ -1,0 +1,96 @@
+"""uvicorn inside the runner's event loop: bound sockets, the runner's signals, and next to nothing to do when idle."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_DATE_SECONDS = 1.0
+
+
+class ServerFailed(Exception):
+    """The app did not start."""
+
+
+class EmbeddedServer(uvicorn.Server):
+    """Serves one ASGI app on one socket until it is told to stop."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, *, lifespan: bool, grace_seconds: float) -> None:
+        self._stop = asyncio.Event()
+        super().__init__(
+            uvicorn.Config(
+                _EndingStreams(app, self._stop),
+                lifespan="on" if lifespan else "off",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=max(int(grace_seconds), 1),
+                server_header=False,
+                date_header=lifespan,
+                ws="none",
+            )
+        )
+        self.up = asyncio.Event()
+        self._listener = listener
+        self._ticks = lifespan
+
+    async def run_until_stopped(self) -> None:
+        """Serve. Raises ServerFailed where the app's own start-up fails; the log says why."""
+        try:
+            await self.serve([self._listener])
+        except SystemExit as error:
+            raise ServerFailed("The web app did not start.") from error
+
+    def stop(self) -> None:
+        """Take no new connection, finish what is under way within the grace, and end."""
+        self.should_exit = True
+        self._stop.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end. uvicorn looks ten times a second; the date header needs one, and only where it is sent."""
+        await self.on_tick(0)
+        while self._ticks and not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), _DATE_SECONDS)
+            except TimeoutError:
+                await self.on_tick(0)
+        await self._stop.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _EndingStreams:
+    """Tells endless answers (server-sent events) that it is over as soon as the server stops; the others may finish."""
+
+    def __init__(self, app: ASGIApp, stop: asyncio.Event) -> None:
+        self._app = app
+        self._stop = stop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _is_stream(scope):
+            await self._app(scope, receive, send)
+            return
+
+        async def receive_or_end() -> Message:
+            message, stopped = asyncio.ensure_future(receive()), asyncio.ensure_future(self._stop.wait())
+            try:
+                await asyncio.wait([message, stopped], return_when=asyncio.FIRST_COMPLETED)
+                return {"type": "http.disconnect"} if self._stop.is_set() else message.result()
+            finally:
+                message.cancel()
+                stopped.cancel()
+
+        await self._app(scope, receive_or_end, send)
+
+
+def _is_stream(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/event-stream" in value for name, value in scope["headers"])
