@@ -366,12 +366,25 @@ def total(layout: Layout) -> Total | None:
     if not candidates:
         return None
     sums = _confirmed_sums(layout)
-    confidence, _, best = max(
-        candidates, key=lambda item: (round(_ranked(item, sums), 2), abs(item[2].value.value), item[1])
-    )
-    agreeing = {item[2].value.value for item in candidates if item[0] > confidence - 0.05}
-    confidence = min(0.98, confidence + 0.05 * (best.value.value in sums)) - 0.15 * (len(agreeing) > 1)
+    confidence, order, best = max(candidates, key=lambda item: (_ranked(item, sums), abs(item[2].value.value), item[1]))
+    if rounded := _rounded(layout, best, candidates[order:]):
+        best = rounded
+    rivals = {item[2].value.value for item in candidates if item[0] > confidence - 0.05}
+    confidence = min(0.98, confidence + 0.05 * (best.value.value in sums)) - 0.15 * (len(rivals) > 1)
     return Total(best, best.value.currency or document_currency(layout), confidence)
+
+
+_ROUNDING = re.compile(r"round|rundung|arrondi|redondeo|arrotond|afrond", re.IGNORECASE)
+
+
+def _rounded(
+    layout: Layout, chosen: Found[Amount], later: list[tuple[float, int, Found[Amount]]]
+) -> Found[Amount] | None:
+    """The total after it was rounded to the smallest coin, where a till slip shows both."""
+    if _ROUNDING.search(layout.text) is None:
+        return None
+    near = (found for _, _, found in later if 0 < abs(found.value.value - chosen.value.value) <= Decimal("0.05"))
+    return next(near, None)
 
 
 def _ranked(candidate: tuple[float, int, Found[Amount]], sums: set[Decimal]) -> float:

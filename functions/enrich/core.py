@@ -56,9 +56,11 @@ class _Reading:
     def metadata(self) -> Metadata:
         layout, kind = self._layout, self._kind
         reader = dates.DateReader(dates.day_comes_first(layout, self._code))
-        issued = dates.document_date(layout, reader, kind)
+        issued = dates.document_date(layout, reader, kind, self._heading())
         due = dates.due_date(layout, reader, issued, kind in _PAYABLE) if kind in _PRICED else None
-        people = parties.PartyReader(layout, self._hints.vocabulary.senders, kind is DocumentType.RECEIPT)
+        people = parties.PartyReader(
+            layout, self._hints.vocabulary.senders, self._heading(), is_slip=kind is DocumentType.RECEIPT
+        )
         recipient = people.recipient()
         sender = people.sender(recipient)
         reference = references.reference_number(layout, kind)
@@ -88,6 +90,9 @@ class _Reading:
             return Value[str](value=self._hints.language, confidence=0.95, origin="rule")
         found = language.detected(self._layout.text, doctype.form_words())
         return Value[str](value=found[0], confidence=found[1], origin="rule") if found else None
+
+    def _heading(self) -> Run | None:
+        return self._class.head.run if self._class and self._class.head else None
 
     def _evidence(self, run: Run, start: int, end: int) -> Evidence:
         return evidence(run, start, end, measured=self._measured[run.page])

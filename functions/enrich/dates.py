@@ -12,7 +12,7 @@ from functions.enrich.wording import any_of, labels
 _MONTHS = {
     1: "january jan januar jänner jaenner jän janvier janv enero ene gennaio gen januari",
     2: "february feb februar feber février fevrier févr fevr febrero febbraio febb februari",
-    3: "march mar märz maerz mär mrz mars marzo maart mrt",
+    3: "march mar märz maerz marz mär mrz mars marzo maart mrt",
     4: "april apr avril avr abril abr aprile",
     5: "may mai mayo maggio mag mei",
     6: "june jun juni juin junio giugno giu",
@@ -85,6 +85,7 @@ _OTHER_DATES = any_of(
         *(
             "ihr(?:e[nsr]?)? (?:schreiben|nachricht|auftrag|bestellung|anfrage|brief|rechnung)",
             "your (?:letter|order|message|invoice|e-?mail)",
+            "(?:the|our|this|your) (?:invoice|letter|order|agreement|contract|notice|reminder)(?: dated)?",
         ),
         *("bestelldatum", "order date", "auftragsdatum", "ordered on", "bestellung", "rückgabe", "return by"),
         *(
@@ -169,7 +170,6 @@ _STRONG_LABELS = labels(
         *(
             "date of report",
             "document date",
-            "dated",
             "delivery note date",
             "effective date",
             "agreement date",
@@ -220,7 +220,7 @@ _ORDER_DATES = labels(
 _DELIVERY_DATES = labels(
     ("delivery date", "lieferdatum", "date of delivery", "date de livraison", "ship date", "versanddatum")
 )
-_PLAIN_LABELS = labels(("datum", "date", "fecha", "data", "vom", "sent", "gesendet", "envoyé", "dato", "tag"))
+_PLAIN_LABELS = labels(("dated", "datum", "date", "fecha", "data", "vom", "sent", "gesendet", "envoyé", "dato", "tag"))
 _PLACE_AND_DATE = re.compile(
     r"^[^\W\d_][\w.()/ -]{1,40}?,?\s*(?:,|den|am|le|,? the|a|,? li)\s*(?:den\s|am\s|le\s|the\s)?$", re.IGNORECASE
 )
@@ -412,12 +412,12 @@ class DateReader:
         return None if self._day_first is None else read.other
 
 
+_DAY_FIRST_MONEY = re.compile(r"£|€|\b(?:EUR|GBP|CHF|AUD|MYR|INR|SGD)\b|\bRM\s?\d")
 _MONTH_FIRST_SIGNS = re.compile(
     r"\bUSD\b|US\$|\$\s?\d|\b(?:Inc|LLC|Corp)\b|\b[A-Z]{2}\s\d{5}(?:-\d{4})?\b|\bZIP\b|\bSSN\b|\bEIN\b"
 )
 _DAY_FIRST_SIGNS = re.compile(
-    r"£|€|\bEUR\b|\bGBP\b|\bCHF\b|\bVAT\b|\bLtd\b|\bPLC\b|\bGmbH\b|\bPty\b|\bABN\b|\bGST\b|\bRM\s?\d|\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b",
-    re.IGNORECASE,
+    r"\bVAT\b|\bLtd\b|\bPLC\b|\bGmbH\b|\bPty\b|\bABN\b|\bGST\b|\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b", re.IGNORECASE
 )
 
 
@@ -425,7 +425,7 @@ def day_comes_first(layout: Layout, language: str | None) -> bool | None:
     """Whether 03/04/2024 means 3 April here: by dates that allow one reading only, else by language and country."""
     if (votes := _order_votes(layout)) != 0:
         return votes > 0
-    if language and not language.startswith("en"):
+    if (language and not language.startswith("en")) or _DAY_FIRST_MONEY.search(layout.text):
         return True
     american, other = bool(_MONTH_FIRST_SIGNS.search(layout.text)), bool(_DAY_FIRST_SIGNS.search(layout.text))
     return None if american == other else other
@@ -439,14 +439,31 @@ def _order_votes(layout: Layout) -> int:
     return sum(1 if a > 12 >= b else -1 if b > 12 >= a else 0 for a, b in pairs)
 
 
-def document_date(layout: Layout, reader: DateReader, document_type: str | None) -> Dated | None:
-    """The date the document bears, or none when no date is more than just somewhere on the page."""
+def document_date(
+    layout: Layout, reader: DateReader, document_type: str | None, heading: Run | None = None
+) -> Dated | None:
+    """The date the document bears, or none when no date is more than just somewhere on the page.
+
+    `heading` is the line by which the document calls itself what it is ("Invoice 4711 of 12 March 2024").
+    """
     candidates = [*_labelled_dates(layout, reader, document_type), *_placed_dates(layout, reader)]
+    if heading is not None:
+        candidates += _headed_dates(layout, reader, heading)
     if not candidates:
         return None
     best = max(candidates, key=lambda dated: dated.confidence)
     rivals = {dated.value for dated in candidates if dated.confidence > best.confidence - 0.04}
     return _with(best, best.confidence - 0.15) if len(rivals) > 1 else best
+
+
+_ISSUED = re.compile(r"(?:vom|dated|of|du|del|van|date|datum|,)\W{0,3}$", re.IGNORECASE)
+
+
+def _headed_dates(layout: Layout, reader: DateReader, heading: Run) -> Iterator[Dated]:
+    line = next((line for line in layout.lines if line.page == heading.page and heading in line.cells), None)
+    for found in reader(line) if line and len(line.text) < 120 else ():
+        if _ISSUED.search(line.text[: found.start]) and not _RANGE_AFTER.match(line.text[found.end :]):
+            yield Dated(found.value, line, found.start, found.end, 0.95)
 
 
 def _with(dated: Dated, confidence: float) -> Dated:
@@ -472,9 +489,14 @@ def _ranked(layout: Layout, hit: Labelled[date], confidence: float) -> Dated:
     return Dated(found.value, found.run, found.start, found.end, confidence - page_cost - below_cost)
 
 
+_VERSION = re.compile(r"version|release|revision|©|copyright", re.IGNORECASE)
+
+
 def _belongs_elsewhere(hit: Labelled[date]) -> bool:
     """Whether the words before a plain "date" make it another date: of birth, of delivery, due, ..."""
     found = hit.found
+    if _VERSION.search(hit.line.text):
+        return True
     if hit.below:
         position = hit.line.text.lower().find(hit.label.lower())
         return _OTHER_DATE.search(hit.line.text[: position + len(hit.label)]) is not None

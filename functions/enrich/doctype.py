@@ -202,7 +202,7 @@ def classified(layout: Layout, filename_words: str = "") -> Classified | None:
     for kind, value in _sign_scores(layout).items():
         scores[kind] += value
     scores[T.LETTER] += _letter_score(layout, found)
-    scores[T.RECEIPT] += (1.5 if _is_slip(layout) else 0.0) + _till_score(layout)
+    scores[T.RECEIPT] += (4.0 if _is_slip(layout) else 0.0) + _till_score(layout)
     for kind, pattern in _patterns(signs=False).items():
         scores[kind] += 2.0 if pattern.search(filename_words) else 0.0
     _settle(scores)
@@ -233,13 +233,15 @@ def _letter_score(layout: Layout, found: list[Head]) -> float:
 
 
 _TENDERED = re.compile(
-    r"(?:^|\n)\W{0,3}(?:cash|bar|barzahlung|gegeben|visa|mastercard|card|karte|ec-?karte|girocard|espèces|efectivo|contanti)\b[^\n]{0,30}\d[.,]\d\d",
+    r"(?:^|\n|\s)(?:cash|bar|barzahlung|gegeben|visa|mastercard|credit|debit|card|karte|ec-?karte|girocard|espèces|efectivo|contanti)\b"
+    r"[^\n]{0,24}[.,]\d\d",
     re.IGNORECASE,
 )
 _CHANGE = re.compile(
-    r"(?:^|\n)\W{0,3}(?:change(?: due)?|rückgeld|zurück|wechselgeld|rendu|cambio|resto|wisselgeld)\b[^\n]{0,30}\d[.,]\d\d",
-    re.IGNORECASE,
+    r"(?:^|\n|\s)(?:change|rückgeld|zurück|wechselgeld|rendu|cambio|resto|wisselgeld)\b[^\n]{0,24}[.,]\d\d", re.IGNORECASE
 )
+_TIME_OF_DAY = re.compile(r"(?<!\d)\d{1,2}\s?:\s?\d\d(?!\d)")
+SLIP_LINE_CHARACTERS = 50
 
 
 def _till_score(layout: Layout) -> float:
@@ -249,8 +251,12 @@ def _till_score(layout: Layout) -> float:
 
 
 def _is_slip(layout: Layout) -> bool:
+    """Whether the only page is a narrow till slip: short lines throughout, a time of day, amounts."""
     page = layout.first
-    return page.measured and page.width < 0.5 * page.height and layout.page_count == 1 and page.width < 330
+    lengths = sorted(len(line.text) for line in page.lines)
+    narrow = len(lengths) >= 10 and lengths[int(0.95 * len(lengths))] <= SLIP_LINE_CHARACTERS
+    timed = _TIME_OF_DAY.search(layout.text) is not None
+    return layout.page_count == 1 and narrow and timed and len(re.findall(r"\d[.,]\d\d(?!\d)", layout.text)) >= 3
 
 
 def _settle(scores: dict[T, float]) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from functions.enrich.dates import dates_in
 from functions.enrich.layout import Layout, Page, Run
 from functions.enrich.wording import labels, words_of
 
@@ -30,7 +31,7 @@ _TOWN = re.compile(
     r"(?:^|[,·•|\s])(?:(?:D|DE|A|AT|CH|F|FR|I|IT|E|ES|B|BE|L)\s?[- ]\s?)?\d{4,5}\s*[A-ZÄÖÜÉ][^\W\d_]{2,}|\b[A-Z]{2},?\s+\d{5}(?:-\d{4})?\b|\b[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}\b|\b\d{4}\s?[A-Z]{2}\s+[A-Z]|"
     r"\b[A-Z]\d[A-Z] \d[A-Z]\d\b"
 )
-_SEPARATORS = re.compile(r"\s*[·•|●∙*–—]\s*|\s+-\s+|,\s+")
+_SEPARATORS = re.compile(r"\s*[·•|●∙*–—<\[]\s*|\s+-\s+|,\s+")
 _CONTACT = re.compile(
     r"@|https?:|www\.|\btel\b|\bphone\b|\bfax\b|telefon|\+\d{2}|\bIBAN\b|\bBIC\b|\bUSt|\bVAT\b|steuernummer|\bHRB\b|amtsgericht|geschäftsführ|seite \d|page \d",
     re.IGNORECASE,
@@ -254,6 +255,7 @@ def _is_name(text: str) -> bool:
         and not _TITLE_ONLY.match(text)
         and any(character.isupper() for character in text)
         and len(text.split()) <= 10
+        and bool(words_of(_LEGAL_FORM.sub("", text)))
     )
 
 
@@ -297,19 +299,31 @@ def _is_return_line(text: str) -> bool:
 
 
 def _name_to_town(lines: Sequence[Run]) -> list[Run]:
-    kept: list[Run] = []
-    for cell in reversed(lines[-6:]):
-        if (
-            _is_return_line(cell.text)
-            or _CONTACT.search(cell.text)
-            or cell.text.endswith(":")
-            or _is_sentence(cell.text)
-        ):
+    """The lines of an address from its name on, walking up from the town until something else begins."""
+    kept = [lines[-1]]
+    for cell in reversed(lines[-7:-1]):
+        if _is_no_address(cell.text) or (_has_name(kept) and _stands_apart(cell, kept)):
             break
         kept.insert(0, cell)
     while kept and (_TITLE_ONLY.match(kept[0].text) or _RECIPIENT_LABELS.fullmatch(kept[0].text.strip(" :"))):
         kept.pop(0)
-    return kept if kept and not is_address_line(kept[0].text) else []
+    return kept if kept and _has_name(kept[:1]) else []
+
+
+def _is_no_address(text: str) -> bool:
+    labelled = text.endswith(":") or _FIELD_LABEL.search(text) is not None
+    return labelled or _is_return_line(text) or _is_sentence(text) or _CONTACT.search(text) is not None or bool(dates_in(text))
+
+
+def _has_name(lines: Sequence[Run]) -> bool:
+    return any(not is_address_line(cell.text) for cell in lines)
+
+
+def _stands_apart(above: Run, below: Sequence[Run]) -> bool:
+    """Whether the gap above a block is wider than the line distance inside it."""
+    middles = [(cell.box[1] + cell.box[3]) / 2 for cell in (above, *below)]
+    gaps = [lower - upper for upper, lower in zip(middles, middles[1:], strict=False)]
+    return len(gaps) > 1 and gaps[0] > 1.3 * min(gaps[1:])
 
 
 def _is_sentence(text: str) -> bool:
@@ -319,8 +333,11 @@ def _is_sentence(text: str) -> bool:
 class PartyReader:
     """Finds sender and recipient of one document."""
 
-    def __init__(self, layout: Layout, known_senders: Sequence[str] = (), is_slip: bool = False) -> None:
+    def __init__(
+        self, layout: Layout, known_senders: Sequence[str] = (), heading: Run | None = None, is_slip: bool = False
+    ) -> None:
         self._is_slip = is_slip
+        self._heading = heading
         self._layout = layout
         self._page = layout.first
         self._known = known_senders
@@ -444,7 +461,7 @@ class PartyReader:
         recipients = {_key(party.name) for party in self._windowed()}
         for rank, cell in enumerate(self._page.cells[:14]):
             position = (cell.top - self._page.content_top) / self._page.height
-            if position > 0.2 or _FIELD_LABEL.search(cell.text):
+            if position > 0.2 or cell == self._heading or _FIELD_LABEL.search(cell.text):
                 continue
             confidence = self._letterhead_confidence(cell, rank)
             party = _party(cell, confidence, 0, _name_end(cell.text, 0)) if confidence else None

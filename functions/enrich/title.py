@@ -116,19 +116,28 @@ def _subject(layout: Layout) -> Titled | None:
 
 
 def _bare_subject(layout: Layout) -> Titled | None:
-    """The line above the salutation that stands apart from what is above it, as letters have it without a label."""
+    """A line that stands apart right above or below the salutation, as letters have their subject without a label."""
     lines = layout.first.lines
     for index, line in enumerate(lines[:60]):
-        if _SALUTATION.match(line.text) and index:
-            above = lines[index - 1]
-            if (
-                line.top - above.box[3] < 5 * layout.first.body_height
-                and _is_heading_text(above.text)
-                and len(above.cells) == 1
-            ):
-                return _cleaned(above, 0, 0.82)
-            return None
+        if _SALUTATION.match(line.text) and len(line.text) < 90:
+            return _subject_below(layout, index) or _subject_above(layout, index)
     return None
+
+
+def _subject_above(layout: Layout, index: int) -> Titled | None:
+    line, above = layout.first.lines[index], layout.first.lines[index - 1]
+    near = index > 0 and 0 < line.top - above.box[3] < 5 * layout.first.body_height
+    return _cleaned(above, 0, 0.82) if near and len(above.cells) == 1 and _is_heading_text(above.text) else None
+
+
+def _subject_below(layout: Layout, index: int) -> Titled | None:
+    below = layout.first.lines[index + 1 : index + 3]
+    if len(below) < 2 or len(below[0].cells) > 1 or not _is_heading_text(below[0].text):
+        return None
+    heading, body = below
+    apart = body.top - heading.box[3] > 0.75 * layout.first.body_height
+    complete = heading.text[-1] not in ".,;:!?" and heading.text[0].isupper() and len(heading.text) < 80
+    return _cleaned(heading, 0, 0.84) if apart and complete else None
 
 
 def _cleaned(run: Run, start: int, confidence: float) -> Titled | None:
