@@ -1,0 +1,52 @@
+"""The web pages: server-rendered, usable before scripts run; scripts then use the JSON API like any other client."""
+
+from functools import cache
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from web.access import GuardedMount, Need, page
+from web.context import Context
+from web.errors import RequestError
+from web.pages.activity import ActivityPage
+from web.pages.assets import Assets
+from web.pages.document import DocumentPage
+from web.pages.errors import show_error
+from web.pages.home import HomePage
+from web.pages.lists import DocumentsPage, ReviewPage
+from web.pages.rendering import Renderer
+from web.pages.search import SearchPage
+from web.pages.settings import SettingsPage
+from web.pages.upload import UploadPage
+
+
+def routes(_context: Context) -> list[BaseRoute]:
+    """All pages, and the files they are made of."""
+    assets, renderer = _assets(), _renderer()
+    return [
+        page("/", HomePage(renderer)),
+        page("/documents", DocumentsPage(renderer)),
+        page("/documents/{id}", DocumentPage(renderer)),
+        page("/review", ReviewPage(renderer)),
+        page("/search", SearchPage(renderer)),
+        page("/activity", ActivityPage(renderer)),
+        page("/upload", UploadPage(renderer)),
+        page("/settings", SettingsPage(renderer)),
+        GuardedMount("/static", assets, need=Need.PUBLIC, name="static"),
+    ]
+
+
+def error_page(request: Request, error: RequestError) -> Response:
+    """An error that a person meets outside the API."""
+    return show_error(_renderer(), request, error)
+
+
+@cache
+def _assets() -> Assets:
+    return Assets()
+
+
+@cache
+def _renderer() -> Renderer:
+    return Renderer(_assets())

@@ -1,0 +1,26 @@
+// The start of every page: what lives as long as the window (uploads, live stream, keys), and what each page needs.
+
+import { startKeys, pageKeys } from "./keys.js";
+import { startLive } from "./live.js";
+import { startNavigation } from "./navigate.js";
+import { choose, startTray } from "./tray.js";
+import { mountList, mountOverview } from "./list.js";
+import { mountSettings } from "./settings.js";
+
+const pages = {
+  home: mountOverview,
+  activity: mountOverview,
+  documents: mountList,
+  search: mountList,
+  settings: mountSettings,
+  document: async (main, signal) => (await import("./document.js")).mountDocument(main, signal),
+};
+
+document.documentElement.classList.add("scripted");
+startKeys({ upload: () => choose() });
+startTray();
+startNavigation((main, signal) => {
+  pageKeys.clear();
+  pages[main.dataset.page]?.(main, signal);
+});
+startLive();

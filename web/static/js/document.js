@@ -1,0 +1,249 @@
+// One document: tabs, divider, neighbours, what can be done with it, and its state as it changes.
+
+import { announce, calmly, find, findAll, h, note } from "./dom.js";
+import { api } from "./api.js";
+import { mountFacts } from "./facts.js";
+import { pageKeys } from "./keys.js";
+import { remembered } from "./list.js";
+import { onChange } from "./live.js";
+import { go, refresh, swap } from "./navigate.js";
+import { Viewer } from "./viewer.js";
+
+const SHARE = "pages-share";
+
+export function mountDocument(main, signal) {
+  const root = find(".document", main);
+  const viewer = new Viewer(find(".viewer", root), signal);
+  const open = () => root.dataset.pdf && viewer.open(root.dataset.pdf, root.dataset.query, new URLSearchParams(location.search).get("page"));
+  mountTabs(root, signal);
+  mountDivider(root, signal);
+  mountNeighbours(root);
+  mountFacts(root, viewer, { reload: () => reload(root, open) });
+  mountActions(root, () => reload(root, open));
+  mountEvents(root);
+  const look = calmly(400, () => reload(root, open));
+  onChange((summary) => (summary === null || summary.id === root.dataset.id) && look(), signal);
+  open();
+}
+
+/** Take in what changed; open the pages when they have become available. */
+async function reload(root, open) {
+  const page = await refresh();
+  const fresh = page && find(".document", page);
+  if (!fresh || fresh.dataset.id !== root.dataset.id) return;
+  const opens = fresh.dataset.pdf && !root.dataset.pdf;
+  root.dataset.version = fresh.dataset.version;
+  root.dataset.status = fresh.dataset.status;
+  root.dataset.pdf = fresh.dataset.pdf;
+  swapFacts(root, fresh);
+  if (find("#tab-text", root).dataset.text !== find("#tab-text", fresh).dataset.text) {
+    find("#tab-text", root).dataset.text = find("#tab-text", fresh).dataset.text;
+    loadText(root);
+  }
+  if (opens) {
+    find(".viewer-bar", root).hidden = false;
+    open();
+  }
+}
+
+function swapFacts(root, fresh) {
+  for (const place of findAll("[data-region-facts] > .fact", root)) {
+    const taken = find(`.fact[data-field="${place.dataset.field}"]`, fresh);
+    if (!taken || place.classList.contains("editing") || find("input:focus", place)) continue;
+    if (taken.outerHTML === (place.plain ?? place.outerHTML)) continue;
+    const text = taken.outerHTML;
+    const focused = place.contains(document.activeElement);
+    const said = find(".said", place);
+    const now = swap(place, taken);
+    now.plain = text;
+    if (said) find("dt", now).append(said);
+    if (focused) find(".value, input", now)?.focus({ preventScroll: true });
+  }
+}
+
+// Tabs ----------------------------------------------------------------------------------------------------------------
+
+function mountTabs(root, signal) {
+  const links = findAll(".tabs a", root);
+  find(".tabs", root).addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const url = new URL(location.href);
+    url.searchParams.set("tab", link.dataset.tab);
+    history.replaceState(null, "", url);
+    show(root, links, link.dataset.tab);
+  }, { signal });
+  const url = new URLSearchParams(location.search);
+  for (const link of links) link.href = `?${new URLSearchParams([...url].filter(([name]) => name !== "tab").concat([["tab", link.dataset.tab]]))}`;
+  show(root, links, find(".tabs a[aria-current]", root).dataset.tab);
+}
+
+function show(root, links, tab) {
+  for (const link of links) {
+    if (link.dataset.tab === tab) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+    find(`#tab-${link.dataset.tab}`, root).hidden = link.dataset.tab !== tab;
+  }
+  if (tab === "text") loadText(root);
+}
+
+async function loadText(root) {
+  const place = find("#tab-text", root);
+  if (place.hidden || !place.dataset.text || place.loaded === place.dataset.text) return;
+  place.loaded = place.dataset.text;
+  try {
+    const answer = await fetch(`${place.dataset.text}?format=plain`);
+    if (!answer.ok) throw new TypeError(String(answer.status));
+    const pages = (await answer.text()).split("\f");
+    place.replaceChildren(...pages.map((text, index) => textPage(text, index + 1, pages.length)));
+  } catch {
+    place.loaded = null;
+    place.replaceChildren(h("p", { class: "quiet" }, "The text could not be loaded. "), h("p", {}, h("a", { href: place.dataset.text }, "Open the text")));
+  }
+}
+
+function textPage(text, number, all) {
+  const words = text.trim() || "No text on this page.";
+  return h("section", { class: "text-page" }, all > 1 ? h("h3", {}, `Page ${number}`) : null, h("pre", { dir: "auto" }, words));
+}
+
+// Divider -------------------------------------------------------------------------------------------------------------
+
+function mountDivider(root, signal) {
+  const divider = find(".divider", root);
+  const split = find(".split", root);
+  const set = (share) => {
+    const kept = Math.max(30, Math.min(80, Math.round(share)));
+    split.style.setProperty("--pages-share", `${kept}fr`);
+    split.style.setProperty("--facts-share", `${100 - kept}fr`);
+    divider.setAttribute("aria-valuenow", String(kept));
+    try {
+      localStorage.setItem(SHARE, String(kept));
+    } catch {
+      // Not remembered, then.
+    }
+  };
+  set(Number(stored(SHARE)) || 58);
+  divider.addEventListener("pointerdown", (event) => {
+    divider.setPointerCapture(event.pointerId);
+    const box = split.getBoundingClientRect();
+    const move = (moved) => set((100 * (moved.clientX - box.left)) / box.width);
+    divider.addEventListener("pointermove", move, { signal });
+    divider.addEventListener("lostpointercapture", () => divider.removeEventListener("pointermove", move), { once: true });
+  }, { signal });
+  divider.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -2, ArrowRight: 2 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    set(Number(divider.getAttribute("aria-valuenow")) + by);
+  }, { signal });
+  divider.addEventListener("dblclick", () => set(58), { signal });
+}
+
+function stored(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+// Neighbours ----------------------------------------------------------------------------------------------------------
+
+function mountNeighbours(root) {
+  const list = remembered();
+  const here = list?.ids.indexOf(root.dataset.id) ?? -1;
+  if (here < 0) return;
+  find('[data-act="back"]', root).href = list.url;
+  const places = { previous: list.links[here - 1], next: list.links[here + 1] ?? list.next };
+  find("#neighbours", root).hidden = false;
+  for (const [act, href] of Object.entries(places)) {
+    const link = find(`[data-act="${act}"]`, root);
+    if (href) link.href = href;
+    else link.setAttribute("aria-disabled", "true");
+  }
+  pageKeys.set("j", () => places.next && go(places.next));
+  pageKeys.set("k", () => places.previous && go(places.previous));
+}
+
+// Actions -------------------------------------------------------------------------------------------------------------
+
+function mountActions(root, again) {
+  const here = `/api/documents/${root.dataset.id}`;
+  const acts = {
+    replay: (button) => replay(here, { from: button.dataset.step, force: button.dataset.force === "true" }),
+    trash: async () => {
+      await api("DELETE", here);
+      note("Moved to the trash.", { action: "Undo", act: () => act(() => api("POST", `${here}/restore`), again) });
+    },
+    restore: async () => {
+      await api("POST", `${here}/restore`);
+      note("Taken out of the trash.");
+    },
+  };
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-act]");
+    const work = button && acts[button.dataset.act];
+    if (work) act(() => work(button), again, button);
+  });
+  root.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.act === "other-language") {
+      event.preventDefault();
+      const options = { language: new FormData(form).get("language") };
+      act(() => replay(here, { from: "ocr", force: true, options }), again, find("button", form));
+    } else if (form.dataset.act === "open-with-password") {
+      event.preventDefault();
+      unlock(form, here, again);
+    }
+  });
+}
+
+async function replay(here, wanted) {
+  await api("POST", `${here}/replay`, { body: wanted });
+  announce("Started again");
+}
+
+async function act(work, again, button = null) {
+  if (button) button.disabled = true;
+  try {
+    await work();
+    await again();
+  } catch (error) {
+    note(error.message, { seconds: 12 });
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+async function unlock(form, here, again) {
+  const said = find(".error", form);
+  said.hidden = true;
+  try {
+    await api("POST", `${here}/unlock`, { body: { password: new FormData(form).get("password") } });
+    await again();
+  } catch (error) {
+    said.textContent = error.code === "wrong_password" ? "That password does not open the file." : error.message;
+    said.hidden = false;
+    find("input", form).select();
+  }
+}
+
+// Events --------------------------------------------------------------------------------------------------------------
+
+function mountEvents(root) {
+  const fold = find("#events", root);
+  fold.addEventListener("toggle", async () => {
+    if (!fold.open) return;
+    try {
+      const { results } = await api("GET", fold.dataset.events);
+      const entries = results.map((entry) =>
+        h("details", {}, h("summary", {}, `${new Date(entry.time).toLocaleTimeString()} · ${entry.summary}`), h("pre", {}, JSON.stringify({ type: entry.type, id: entry.id, source: entry.source, runid: entry.runid, data: entry.data }, null, 2))),
+      );
+      fold.replaceChildren(find("summary", fold), h("div", { class: "events" }, entries.length ? entries : h("p", { class: "quiet" }, "None yet.")));
+    } catch (error) {
+      note(error.message);
+    }
+  });
+}

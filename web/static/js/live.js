@@ -1,0 +1,68 @@
+// One stream of changes for the whole page. Where it cannot be had (a proxy that buffers, say), the page asks now and then.
+
+const POLL_MILLISECONDS = 5000;
+const PATIENCE_MILLISECONDS = 12000;
+
+const listeners = new Set();
+let source = null;
+let heard = 0;
+let timer = null;
+
+/** `listener(summary)` for each document that changed; null means: something changed, look again. */
+export function onChange(listener, signal) {
+  listeners.add(listener);
+  signal?.addEventListener("abort", () => listeners.delete(listener));
+}
+
+function tell(summary) {
+  for (const listener of [...listeners]) listener(summary);
+}
+
+export function startLive() {
+  open();
+  document.addEventListener("visibilitychange", () => {
+    // A hidden page gives its connection back: browsers allow six for one server.
+    if (document.hidden) close();
+    else if (!source) {
+      open();
+      tell(null);
+    }
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted && !source) open();
+  });
+  timer = setInterval(() => {
+    if (!document.hidden && Date.now() - heard > PATIENCE_MILLISECONDS && source?.readyState !== EventSource.OPEN) tell(null);
+  }, POLL_MILLISECONDS);
+}
+
+function close() {
+  source?.close();
+  source = null;
+}
+
+function open() {
+  heard = Date.now();
+  source = new EventSource("/api/stream");
+  let lost = false;
+  source.onopen = () => {
+    heard = Date.now();
+    if (lost) tell(null);
+    lost = false;
+  };
+  source.onerror = () => {
+    lost = true;
+    if (source?.readyState === EventSource.CLOSED) {
+      close();
+      setTimeout(() => !document.hidden && !source && open(), POLL_MILLISECONDS);
+    }
+  };
+  for (const name of ["document", "message"]) {
+    source.addEventListener(name, (event) => {
+      heard = Date.now();
+      tell(JSON.parse(event.data));
+    });
+  }
+  for (const name of ["removed", "reset", "resync"]) source.addEventListener(name, () => tell(null));
+}
