@@ -183,6 +183,13 @@ class StepFailed(DocuElevateError):
         self.determined = determined
 
 
+class GivenUp(StepFailed):
+    """A unit of work lost so many workers that it is taken to be what stops them; only a forced run tries again."""
+
+    def __init__(self) -> None:
+        super().__init__(FailureCode.INTERNAL, "The file stopped the worker five times.", determined=False)
+
+
 class Unavailable(DocuElevateError):
     """A dependency is down or slow; the same request may pass later (answer 503)."""
 

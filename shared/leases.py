@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.documents import Frozen
-from shared.errors import FailureCode, LeaseHeld, ObjectExists, ObjectNotFound, StepFailed, Throttled, Unavailable
+from shared.errors import GivenUp, LeaseHeld, ObjectExists, ObjectNotFound, Throttled, Unavailable
 from shared.storage.port import ObjectInfo, ObjectStore
 
 LIFE_SECONDS = 60.0
@@ -62,7 +62,7 @@ class LeaseRecord(Frozen):
 def lease(store: ObjectStore, prefix: str, unit: str) -> Iterator[None]:
     """Hold the unit under `prefix` for the length of the block.
 
-    Raises LeaseHeld while somebody else does; StepFailed(internal) once five holders were lost on it.
+    Raises LeaseHeld while somebody else does, GivenUp once five holders were lost on it.
     """
     key = _acquire(store, f"{prefix}lease-{unit}-")
     stop = threading.Event()
@@ -81,7 +81,7 @@ def _acquire(store: ObjectStore, prefix: str) -> str:
     if taken and not _is_free(store, taken[-1]):
         raise LeaseHeld("this is being worked on")
     if len(taken) >= MAX_LOST and sum(_was_lost(store, info) for info in taken) >= MAX_LOST:
-        raise StepFailed(FailureCode.INTERNAL, "The file stopped the worker five times.", determined=False)
+        raise GivenUp
     number = _number(taken[-1].key) + 1 if taken else 1
     key = f"{prefix}{number}.json"
     try:

@@ -100,6 +100,10 @@ class Work:
                 return done
             return self._commit(self._attempt(produce), name)
 
+    def once_free(self, produce: Callable[[Attempt], StepResult], name: str) -> StepResult:
+        """As `once`, without a lease: for outcomes that cost nothing, such as saying that the unit was given up."""
+        return self.result(name) or self._commit(self._attempt(produce), name)
+
     def outcome(
         self,
         attempt: Attempt,
