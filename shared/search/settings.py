@@ -1,9 +1,11 @@
 """Which search engine is used: the variables, and the one place that chooses an implementation."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import Field
 
+from shared.errors import Unavailable
 from shared.search.port import SearchIndex, SearchReader
 from shared.settings import Settings
 
@@ -30,7 +32,10 @@ def search_writer(settings: SearchSettings) -> SearchIndex:
 
 
 def search_reader(settings: SearchSettings) -> SearchReader:
-    """The asking side."""
+    """The asking side. Before the first document was indexed there is an empty index, not a missing one."""
     from shared.search.tantivy_index import TantivySearchIndex
 
-    return TantivySearchIndex(settings.data_dir / "search")
+    index = TantivySearchIndex(settings.data_dir / "search")
+    with suppress(Unavailable):  # each search will say so
+        index.prepare()
+    return index

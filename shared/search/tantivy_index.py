@@ -39,13 +39,12 @@ from shared.search.tantivy_query import QueryBuilder
 from shared.search.tantivy_schema import ENTRY, SCHEMA, SHOWN_FIELDS, build_schema, documents
 
 WRITER_MEMORY_BYTES = 64_000_000
-BATCH_ENTRIES = 5_000
+BATCH_ENTRIES = 4_000
 """So many entries of `write_all` are committed together."""
 
 PAGES_SHOWN = 5
 _PAGES_COMPARED = 10
 _FACET_VALUES = 200
-_MOST_IDS = 1_000_000_000
 _SHORT_FIELDS = tuple(name for name in SHOWN_FIELDS if name != "summary")
 _SORT_FIELDS = {
     Ordering.DATE: "day",
@@ -67,7 +66,7 @@ class _Change:
     """What is written together: ids to take out, then documents to put in."""
 
     removed: Sequence[str]
-    added: Sequence[tantivy.Document]
+    added: Iterable[tantivy.Document]
     done: Future[None] = field(default_factory=Future)
 
 
@@ -130,7 +129,8 @@ class TantivySearchIndex:
         remaining = iter(entries)
         while batch := list(islice(remaining, BATCH_ENTRIES)):
             latest = list({entry.document_id: entry for entry in batch}.values())
-            added = [document for entry in latest for document in documents(entry)]
+            # Made while it is being written: the engine indexes in a thread of its own meanwhile.
+            added = (document for entry in latest for document in documents(entry))
             self._apply(_Change([entry.document_id for entry in latest], added))
             count += len(batch)
         return count
@@ -219,8 +219,11 @@ class TantivySearchIndex:
         """The ids of all entries, to compare with the rows."""
         index = self._current().index
         with _translated("read"):
-            entries = tantivy.Query.term_query(self._schema, "kind", ENTRY)
-            found = index.searcher().terms_with_prefix("document_id", "", entries, _MOST_IDS)
+            entries, searcher = tantivy.Query.term_query(self._schema, "kind", ENTRY), index.searcher()
+            # Room for as many ids as the limit says is taken beforehand.
+            found = (
+                searcher.terms_with_prefix("document_id", "", entries, searcher.num_docs) if searcher.num_docs else []
+            )
         return (document_id for document_id, _ in found)
 
     def search(self, query: SearchQuery) -> SearchResults:
@@ -306,7 +309,9 @@ class _Search:
         return wanted, result, False
 
     def _page_of(self, wanted: tantivy.Query) -> tantivy.SearchResult:
-        limit, offset = self.query.page_size, (self.query.page - 1) * self.query.page_size
+        limit = self.query.page_size
+        # The engine takes room for all hits before the page's last one: no more than there can be.
+        offset = min((self.query.page - 1) * limit, self.searcher.num_docs)
         if _ranked(self.query, self.parsed):
             return self.searcher.search(wanted, limit, offset=offset, weight_by_field="recency")
         ordering = Ordering.RECEIVED_NEWEST if self.query.ordering is Ordering.RELEVANCE else self.query.ordering
