@@ -1,0 +1,215 @@
+"""The embedded index among processes: one writer, readers that see its commits, and what a crash leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Unavailable
+from shared.search.port import SearchEntry, SearchQuery
+from shared.search.tantivy_index import TantivySearchIndex
+
+ROOT = Path(__file__).parents[2]
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shared.search.port import SearchEntry
+from shared.search.tantivy_index import TantivySearchIndex
+
+def entry(number):
+    pages = ((1, f"text nummer{number} " + "und noch viel mehr davon " * 200),)
+    return SearchEntry(document_id=f"d{number}", version=number, received_at=datetime.now(UTC), pages=pages)
+
+index = TantivySearchIndex(Path(sys.argv[1]))
+index.prepare()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "search"
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def spawn(processes: list[subprocess.Popen[str]], path: Path, code: str) -> subprocess.Popen[str]:
+    """A second process that runs the code with `index` and `entry` at hand."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER + code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    processes.append(process)
+    return process
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def entry(document_id: str, text: str, version: int = 1) -> SearchEntry:
+    received = datetime(2024, 1, 1, tzinfo=UTC)
+    return SearchEntry(document_id=document_id, version=version, received_at=received, pages=((1, text),))
+
+
+def ids(index: TantivySearchIndex, text: str) -> list[str]:
+    return [hit.document_id for hit in index.search(SearchQuery(text=text)).hits]
+
+
+def test_a_reader_sees_what_another_process_has_written(path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    reader = TantivySearchIndex(path)
+    reader.prepare()
+    assert ids(reader, "nummer7") == []
+    writer = spawn(processes, path, "for line in sys.stdin:\n  index.write(entry(int(line))); print('ok', flush=True)")
+    assert writer.stdin is not None
+    for number in (7, 8):
+        writer.stdin.write(f"{number}\n")
+        writer.stdin.flush()
+        assert said(writer) == "ok"
+        assert ids(reader, f"nummer{number}") == [f"d{number}"]
+
+
+def test_a_second_writer_is_refused_while_the_first_lives(path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    writer = spawn(processes, path, "index.write(entry(1)); print('ok', flush=True); sys.stdin.read()")
+    assert said(writer) == "ok"
+    second = TantivySearchIndex(path, lock_wait_seconds=0.1)
+    with pytest.raises(Unavailable, match="another process"):
+        second.write(entry("other", "x"))
+    assert ids(second, "nummer1") == ["d1"]
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    second.write(entry("other", "x"))
+    assert sorted(second.ids()) == ["d1", "other"]
+
+
+def test_the_next_writer_waits_for_the_one_that_is_ending(path: Path) -> None:
+    first = TantivySearchIndex(path)
+    first.write(entry("a", "x"))
+    timer = threading.Timer(0.3, first.close)
+    timer.start()
+    TantivySearchIndex(path, lock_wait_seconds=30).write(entry("b", "x"))
+    timer.join()
+    assert sorted(first.ids()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("acknowledged", [1, 4, 9])
+def test_a_killed_writer_loses_nothing_it_has_acknowledged(
+    path: Path, processes: list[subprocess.Popen[str]], acknowledged: int
+) -> None:
+    code = "for number in range(10_000):\n  index.write(entry(number)); print(number, flush=True)"
+    writer = spawn(processes, path, code)
+    while int(said(writer)) < acknowledged:
+        pass
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    survivor = TantivySearchIndex(path)
+    assert {f"d{number}" for number in range(acknowledged + 1)} <= set(survivor.ids())
+    survivor.write(entry("after", "danach"))
+    assert ids(survivor, "danach") == ["after"]
+    assert ids(survivor, f"nummer{acknowledged}")[0] == f"d{acknowledged}"
+
+
+def test_a_batch_that_is_cut_short_leaves_the_former_entries(
+    path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    index = TantivySearchIndex(path)
+    index.write_all(entry(f"d{number}", "alt") for number in range(100))
+    index.close()
+    code = "print('go', flush=True)\nwhile True: index.write_all(entry(number) for number in range(3000))"
+    writer = spawn(processes, path, code)
+    assert said(writer) == "go"
+    with pytest.raises(subprocess.TimeoutExpired):
+        writer.wait(0.5)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    assert {f"d{number}" for number in range(100)} <= set(TantivySearchIndex(path).ids())
+
+
+def test_threads_write_together(path: Path) -> None:
+    index = TantivySearchIndex(path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: index.write(entry(f"d{number}", f"nummer{number}")), range(40)))
+    assert len(list(index.ids())) == 40
+    assert all(ids(index, f"nummer{number}")[0] == f"d{number}" for number in range(40))
+
+
+def test_two_processes_that_prepare_at_once_make_one_index(path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    both = [spawn(processes, path, "print(index.generation, flush=True)") for _ in range(3)]
+    assert len({said(process) for process in both}) == 1
+
+
+def test_a_reader_follows_a_reset(path: Path) -> None:
+    writer, reader = TantivySearchIndex(path), TantivySearchIndex(path)
+    writer.write(entry("a", "alt"))
+    assert ids(reader, "alt") == ["a"]
+    before = reader.generation
+    writer.reset()
+    writer.write(entry("b", "neu"))
+    assert (ids(reader, "alt"), ids(reader, "neu")) == ([], ["b"])
+    assert reader.generation == writer.generation != before
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _truncate, lambda file: file.write_bytes(b"\0" * 4096)])
+@pytest.mark.parametrize("pattern", ["meta.json", "*.term", "*.idx", "*.store", "*.fast"])
+def test_a_damaged_index_is_unavailable_and_a_reset_repairs_it(path: Path, pattern: str, damage: object) -> None:
+    index = TantivySearchIndex(path)
+    index.write(entry("a", "text"))
+    index.close()
+    assert callable(damage)
+    for file in (path / "1").glob(pattern):
+        damage(file)
+    with pytest.raises(Unavailable):
+        ids(TantivySearchIndex(path), "text")
+    broken = TantivySearchIndex(path)
+    broken.reset()
+    broken.write(entry("a", "text"))
+    assert ids(broken, "text") == ["a"]
+
+
+FULL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+index.write(entry(1))
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+from shared.errors import Unavailable
+try:
+    index.write(entry(2))
+except Unavailable:
+    print("refused", flush=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+index.write(entry(3))
+print(*sorted(index.ids()), flush=True)
+"""
+
+
+def test_a_write_that_does_not_fit_on_the_disk_is_refused_and_the_next_one_works(
+    path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    writer = spawn(processes, path, FULL_DISK)
+    assert said(writer) == "refused"
+    assert said(writer) == "d1 d3"
