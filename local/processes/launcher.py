@@ -33,13 +33,16 @@ class _Server(uvicorn.Server):
 def die_with(runner: int, lifeline: int) -> None:
     """End with the runner, however it ends. `lifeline` is the reading end of a pipe whose writing end it alone holds.
 
-    The pipe's end makes the kernel kill the whole process group (children of this process included, unless they made a
-    group of their own); the parent-death signal is the second string, for this process alone.
+    When the pipe breaks, the kernel kills this whole process group: children of this process too, unless they made a
+    group of their own. The parent-death signal would hit this process alone, and as soon as the runner's starting
+    thread ends, before the pipe does; so it is only what is left where a kernel cannot do the other.
     """
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
-    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    try:
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    except OSError:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     poll = select.poll()
     poll.register(lifeline, select.POLLHUP)
     if poll.poll(0) or os.getppid() != runner:
@@ -55,6 +58,8 @@ def main(arguments: list[str]) -> None:
     config = uvicorn.Config(
         "functions_framework.aio:app",
         fd=listener,
+        # functions-framework loads the function here; by default uvicorn would go on without one that cannot be loaded.
+        lifespan="on",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=grace_seconds,
         access_log=False,

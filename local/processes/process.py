@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 256
 _LONGEST_LOG_LINE = 64 * 1024
+_LAST_OUTPUT_SECONDS = 1.0
 
 
 class FunctionProcess:
@@ -50,22 +51,21 @@ class FunctionProcess:
 
     async def run(self, grace_seconds: float) -> int:
         """Start the process, hand its output on, and return its exit status (negative: the signal)."""
-        lifeline, our_lifeline = os.pipe()
-        our_ready, ready = os.pipe()
-        try:
-            self._process = await self._spawn(lifeline, ready, grace_seconds)
-        finally:
-            os.close(lifeline)
-            os.close(ready)
-            # The child's copy is the only one now: when it dies, waiting connections break instead of hanging.
-            self._listener.close()
-        try:
-            return await self._accompany(self._process, our_ready)
-        finally:
-            os.close(our_lifeline)
-            self._kill_group()
-            self._socket_path.unlink(missing_ok=True)
-            self._client.close()
+        with _Pipe() as lifeline, _Pipe() as ready, _Pipe() as output:
+            try:
+                self._process = await self._spawn(lifeline.reader, ready.writer, output.writer, grace_seconds)
+            finally:
+                # The child's copies are the only ones now: when it dies, pipes end, and waiting connections break.
+                lifeline.close_reader()
+                ready.close_writer()
+                output.close_writer()
+                self._listener.close()
+            try:
+                return await self._accompany(self._process, ready.reader, output)
+            finally:
+                self._kill_group()
+                self._socket_path.unlink(missing_ok=True)
+                self._client.close()
 
     async def request(
         self, method: str, path: str, headers: Headers, body: bytes, timeout_seconds: float
@@ -90,7 +90,7 @@ class FunctionProcess:
         self.is_stopping = True
         self._kill_group()
 
-    async def _spawn(self, lifeline: int, ready: int, grace_seconds: float) -> asyncio.subprocess.Process:
+    async def _spawn(self, lifeline: int, ready: int, output: int, grace_seconds: float) -> asyncio.subprocess.Process:
         descriptors = (lifeline, ready, self._listener.fileno())
         arguments = (os.getpid(), *descriptors, max(int(grace_seconds), 1))
         return await asyncio.create_subprocess_exec(
@@ -99,9 +99,8 @@ class FunctionProcess:
             "local.processes.launcher",
             *(str(argument) for argument in arguments),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=_LONGEST_LOG_LINE,
+            stdout=output,
+            stderr=output,
             pass_fds=descriptors,
             env=self._environment,
             cwd=self._root,
@@ -109,30 +108,29 @@ class FunctionProcess:
             start_new_session=True,
         )
 
-    async def _accompany(self, process: asyncio.subprocess.Process, our_ready: int) -> int:
+    async def _accompany(self, process: asyncio.subprocess.Process, ready: int, output: "_Pipe") -> int:
         loop = asyncio.get_running_loop()
         started = time.monotonic()
 
         def on_ready() -> None:
-            loop.remove_reader(our_ready)
-            self.is_ready = bool(os.read(our_ready, 1))
+            loop.remove_reader(ready)
+            self.is_ready = bool(os.read(ready, 1))
             if self.is_ready:
                 logger.info("%s is up after %.2f s (process %d)", self.name, time.monotonic() - started, process.pid)
 
-        loop.add_reader(our_ready, on_ready)
+        loop.add_reader(ready, on_ready)
         if self.is_stopping:
             self.terminate()
+        forwarding = asyncio.create_task(_forward(output, self.name))
         try:
-            assert process.stdout is not None
-            forwarding = asyncio.create_task(_forward(process.stdout, self.name))
             status = await process.wait()
-            # Grandchildren that hold the pipe must not keep the runner waiting for more output.
-            await asyncio.wait([forwarding], timeout=1)
-            forwarding.cancel()
+            # Only what the process has started can still hold its output open.
+            self._kill_group()
+            await asyncio.wait([forwarding], timeout=_LAST_OUTPUT_SECONDS)
             return status
         finally:
-            loop.remove_reader(our_ready)
-            os.close(our_ready)
+            forwarding.cancel()
+            loop.remove_reader(ready)
 
     def _kill_group(self) -> None:
         if self._process:
@@ -140,15 +138,54 @@ class FunctionProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-async def _forward(stream: asyncio.StreamReader, name: str) -> None:
+class _Pipe:
+    """Both ends of a pipe, each closed once."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        self._open = {self.reader, self.writer}
+
+    def __enter__(self) -> "_Pipe":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close_reader()
+        self.close_writer()
+
+    def close_reader(self) -> None:
+        self._close(self.reader)
+
+    def close_writer(self) -> None:
+        self._close(self.writer)
+
+    def detach_reader(self) -> int:
+        """The reading end, to be closed by the caller."""
+        self._open.discard(self.reader)
+        return self.reader
+
+    def _close(self, descriptor: int) -> None:
+        if descriptor in self._open:
+            self._open.discard(descriptor)
+            os.close(descriptor)
+
+
+async def _forward(output: _Pipe, name: str) -> None:
     """Write each line of a child's output to ours; one that does not name its process itself gets the step's name."""
+    stream = asyncio.StreamReader(limit=_LONGEST_LOG_LINE)
+    reader = os.fdopen(output.detach_reader(), "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), reader
+    )
+    with contextlib.closing(transport):
+        while line := await _line(stream):
+            text = line.decode("utf-8", "replace").rstrip()
+            print(text if text.startswith("{") else f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
     while True:
         try:
-            line = await stream.readline()
+            return await stream.readline()
         except ValueError:
             # Longer than the limit: asyncio has dropped it, and goes on with what follows.
             continue
-        if not line:
-            return
-        text = line.decode("utf-8", "replace").rstrip()
-        print(text if text.startswith("{") else f"{name}: {text}", file=sys.stderr, flush=True)
