@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from functions.ocr.client import Assembled
 from functions.ocr.core import batches
+from functions.ocr.engine import OcrEngine
 from functions.ocr.models import PagePlan, RecognizedPage
 from shared.documents import Frozen, Notice, ObjectReference
 from shared.errors import FailureCode, GivenUp, LeaseHeld, ObjectChanged, ObjectExists, ObjectNotFound, StepFailed
@@ -32,7 +34,7 @@ from shared.events import (
 from shared.fingerprints import fingerprint
 from shared.publisher import EventPublisher, publish_all
 from shared.results import JSON, Attempt, Failure, StepResult, Work, raise_failure
-from shared.step import Deadline, StepContext
+from shared.step import StepContext
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -44,53 +46,19 @@ MAX_PAGES_IN_NOTICE = 200
 _log = logging.getLogger(__name__)
 
 
-class Reader(Protocol):
-    """Reads pages of a PDF and writes the searchable one; untrusted bytes are opened in the jail only."""
+class PdfTools(Protocol):
+    """Looks into PDFs and writes them; untrusted bytes are opened in the jail only."""
 
-    def version(self, language: str | None) -> dict[str, Any]:
-        """Engine, language data and settings that change the output, for the fingerprint.
-
-        Raises StepFailed (ocr_language_missing).
-        """
-
-    def inspect(self, pdf: Path, deadline: Deadline) -> tuple[PagePlan, ...]:
+    def inspect(self, pdf: Path) -> tuple[PagePlan, ...]:
         """What is to be done with each page."""
 
-    def recognize(
-        self, pdf: Path, plans: Sequence[PagePlan], language: str | None, deadline: Deadline
-    ) -> tuple[RecognizedPage, ...]:
-        """Read these pages; one that cannot be read says so itself."""
-
     def assemble(
-        self,
-        pdf: Path,
-        plans: Sequence[PagePlan],
-        pages: Sequence[RecognizedPage],
-        output: "Outputs",
-        deadline: Deadline,
-    ) -> "Assembly":
-        """Write the searchable PDF and the text."""
+        self, pdf: Path, plans: Sequence[PagePlan], pages: Sequence[RecognizedPage], output: Path, engine: str
+    ) -> Assembled:
+        """Write the searchable PDF, and tell the text."""
 
-    def thumbnail(self, pdf: Path, output: Path, deadline: Deadline) -> None:
+    def thumbnail(self, pdf: Path, output: Path) -> None:
         """Draw the first page as WebP."""
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where the searchable PDF and `text.json` are to be written."""
-
-    pdf: Path
-    text: Path
-
-
-@dataclass(frozen=True)
-class Assembly:
-    """What is to be told about an assembled document. `languages` are BCP-47, most used first."""
-
-    engine: str
-    languages: tuple[str, ...] = ()
-    mean_confidence: float | None = None
-    notices: tuple[Notice, ...] = ()
 
 
 class Plan(Frozen):
@@ -119,7 +87,8 @@ class Recognizer:
     """Turns a PDF into a searchable one with its text."""
 
     store: ObjectStore
-    reader: Reader
+    tools: PdfTools
+    engine: OcrEngine
     publisher: EventPublisher
     batch_pages: int
 
@@ -137,7 +106,7 @@ class Recognizer:
             "ocr",
             context.version,
             inputs={"pdf": data.pdf.sha256},
-            settings=self.reader.version(data.options.language),
+            settings={"engine": self.engine.version(data.options.language)},
             forced_run=context.forced_run(data),
         )
         source = data.fingerprint if isinstance(data, DocumentConverted) else data.input_fingerprint
@@ -155,8 +124,12 @@ class _Job:
     work: Work
 
     @property
-    def reader(self) -> Reader:
-        return self.recognizer.reader
+    def tools(self) -> PdfTools:
+        return self.recognizer.tools
+
+    @property
+    def engine(self) -> OcrEngine:
+        return self.recognizer.engine
 
     @property
     def language(self) -> str | None:
@@ -198,7 +171,7 @@ class _Job:
 
     def _new_plan(self, directory: Path) -> Plan:
         pdf = self._pdf(directory)
-        pages = self.reader.inspect(pdf, self.context.deadline)
+        pages = self.tools.inspect(pdf)
         numbers = [page.number for page in pages if page.needs_recognition]
         plan = Plan(pages=pages, batches=batches(numbers, self.recognizer.batch_pages))
         self._thumbnail(pdf, directory)
@@ -231,13 +204,13 @@ class _Job:
     def _in_one_go(self, attempt: Attempt, plan: Plan, directory: Path) -> StepResult:
         pdf = self._pdf(directory)
         numbers = [number for batch in plan.batches for number in batch]
-        pages = self.reader.recognize(pdf, plan.of(numbers), self.language, self.context.deadline)
+        pages = self.engine.recognize(pdf, plan.of(numbers), self.language)
         return self._assembled(attempt, plan, pages, directory)
 
     def _part(self, plan: Plan, batch: PageRange, directory: Path) -> None:
         def produce(attempt: Attempt) -> StepResult:
             plans = plan.of(plan.numbers(batch))
-            pages = self.reader.recognize(self._pdf(directory), plans, self.language, self.context.deadline)
+            pages = self.engine.recognize(self._pdf(directory), plans, self.language)
             return self.work.outcome(attempt, data={"pages": [page.model_dump(mode="json") for page in pages]})
 
         name = _part_name(batch)
@@ -258,27 +231,22 @@ class _Job:
         return self.work.once(lambda attempt: self._assembled(attempt, plan, [*pages, *failed], directory), unit="join")
 
     def _assembled(self, attempt: Attempt, plan: Plan, pages: Sequence[RecognizedPage], directory: Path) -> StepResult:
-        failed = [page.number for page in pages if page.failure]
-        if failed and len(failed) == len(plan.pages):
-            raise StepFailed(FailureCode.OCR_FAILED)
-        outputs = Outputs(directory / "searchable.pdf", directory / "text.json")
-        assembly = self.reader.assemble(self._pdf(directory), plan.pages, pages, outputs, self.context.deadline)
-        notices = [*assembly.notices, *(notice for page in pages for notice in page.notices)]
-        if failed:
-            notices.append(_incomplete(failed))
+        output = directory / "searchable.pdf"
+        assembled = self.tools.assemble(self._pdf(directory), plan.pages, pages, output, self.engine.name)
+        text = assembled.text.model_dump_json().encode()
         return self.work.outcome(
             attempt,
             payloads={
-                "searchable_pdf": attempt.store_file("searchable.pdf", outputs.pdf, "application/pdf"),
-                "text": attempt.store_file("text.json", outputs.text, JSON),
+                "searchable_pdf": attempt.store_file("searchable.pdf", output, "application/pdf"),
+                "text": attempt.store_bytes("text.json", text, JSON),
             },
             data={
                 "pages": len(plan.pages),
-                "ocr_pages": len(pages) - len(failed),
-                "languages": list(assembly.languages),
-                "engine": assembly.engine,
-                "mean_confidence": assembly.mean_confidence,
-                "warnings": [notice.model_dump(mode="json") for notice in gathered(notices)],
+                "ocr_pages": assembled.ocr_pages,
+                "languages": list(assembled.text.languages),
+                "engine": assembled.text.engine,
+                "mean_confidence": assembled.mean_confidence,
+                "warnings": [_short(notice).model_dump(mode="json") for notice in assembled.notices],
             },
         )
 
@@ -318,31 +286,15 @@ class _Job:
     def _thumbnail(self, pdf: Path, directory: Path) -> None:
         path = directory / THUMBNAIL
         try:
-            self.reader.thumbnail(pdf, path, self.context.deadline)
+            self.tools.thumbnail(pdf, path)
         except StepFailed as failed:
             _log.warning("no thumbnail for %s: %s", self.work.document_id, failed)
             return
         self.work.store.put_file(keys.derived(self.work.document_id, THUMBNAIL), path, media_type="image/webp")
 
 
-def gathered(notices: Sequence[Notice]) -> list[Notice]:
-    """One notice for each thing to be said, with the pages that it is about."""
-    by_text: dict[tuple[str, str, bool], set[int]] = {}
-    for notice in notices:
-        by_text.setdefault((notice.code, notice.message, notice.needs_decision), set()).update(notice.pages)
-    return [
-        Notice(code=code, message=message, needs_decision=decide, pages=tuple(sorted(pages)[:MAX_PAGES_IN_NOTICE]))
-        for (code, message, decide), pages in by_text.items()
-    ]
-
-
-def _incomplete(pages: Sequence[int]) -> Notice:
-    return Notice(
-        code=FailureCode.OCR_INCOMPLETE.value,
-        message="The text of some pages could not be recognized.",
-        pages=tuple(pages),
-        needs_decision=True,
-    )
+def _short(notice: Notice) -> Notice:
+    return notice.model_copy(update={"pages": notice.pages[:MAX_PAGES_IN_NOTICE]})
 
 
 def _pages(part: StepResult) -> list[RecognizedPage]:

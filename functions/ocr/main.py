@@ -1,0 +1,45 @@
+"""Serves ocr: `document.converted` and `pages.requested` in, `document.recognized` or `pages.recognized` out."""
+
+from functions.ocr.client import JailedPdfTools, TesseractOcrEngine, worker_pool
+from functions.ocr.handler import Recognizer
+from functions.ocr.settings import OcrProvider, OcrSettings
+from shared.documents import Step
+from shared.events import (
+    AnyData,
+    DocumentConverted,
+    DocumentRecognized,
+    Event,
+    PagesRecognized,
+    PagesRequested,
+)
+from shared.logs import configure_logging
+from shared.publisher import BrokerSettings, HttpEventPublisher
+from shared.step import StepContext, step
+from shared.storage.settings import ObjectStoreSettings, object_store
+
+configure_logging("ocr")
+settings = OcrSettings()
+if settings.provider is not OcrProvider.TESSERACT:
+    raise SystemExit("OCR_PROVIDER=azure is not part of this release; use OCR_PROVIDER=tesseract")
+store = object_store(ObjectStoreSettings())
+pool = worker_pool(settings)
+recognizer = Recognizer(
+    store,
+    JailedPdfTools(pool, settings),
+    TesseractOcrEngine(pool, settings),
+    HttpEventPublisher(BrokerSettings().broker_url),
+    settings.batch_pages,
+)
+
+
+@step(
+    Step.OCR,
+    version="1",
+    accepts=(DocumentConverted, PagesRequested),
+    emits=(DocumentRecognized, PagesRecognized),
+    store=store,
+    deadline_seconds=300,
+)
+def ocr(context: StepContext, data: AnyData) -> Event | None:
+    """Recognize one document, or one batch of its pages."""
+    return recognizer.handle(context, data)

@@ -1,0 +1,65 @@
+"""The settings of the OCR function that do not concern storage or events; each is one environment variable."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from functions.ocr.languages import split_codes
+
+
+class OcrProvider(StrEnum):
+    AZURE = "azure"
+    TESSERACT = "tesseract"
+
+
+class OcrSettings(BaseSettings):
+    """Read once at start; a wrong value stops the process."""
+
+    model_config = SettingsConfigDict(env_prefix="OCR_", env_ignore_empty=True, frozen=True)
+
+    provider: OcrProvider = Field(
+        OcrProvider.TESSERACT, description="Who recognizes text: `tesseract` on this machine, or `azure`."
+    )
+    languages: str = Field(
+        "eng+deu",
+        description="Languages of the documents, most usual first, as Tesseract or BCP-47 codes joined by `+`. "
+        "A second language costs about a tenth more time. A document's own `language` option comes before them.",
+    )
+    batch_pages: int = Field(
+        8, ge=1, le=100, description="Pages per batch; documents with more pages to recognize are fanned out."
+    )
+    workers: int | None = Field(
+        None, ge=1, le=256, description="Processes that recognize pages at the same time; default: one per usable core."
+    )
+    max_pages: int = Field(5_000, ge=1, description="Documents with more pages fail with `too_many_pages`.")
+    max_page_pixels: int = Field(
+        400_000_000, ge=1_000_000, description="Larger images are not decoded whole; such a page is rendered smaller."
+    )
+    page_timeout_seconds: float = Field(
+        60.0, gt=0, description="Time for one page; after that it is tried once more in a simpler way, then left out."
+    )
+    document_timeout_seconds: float = Field(
+        240.0, gt=0, description="Time for inspecting, or for assembling, one document."
+    )
+    memory_mebibytes: int = Field(
+        1_536, ge=256, description="Memory of each worker process; a page that needs more is left out."
+    )
+    tessdata: Path | None = Field(
+        None,
+        description="Directory of Tesseract's language data; default: TESSDATA_PREFIX, or where the system has it.",
+    )
+    thumbnail_width: int = Field(480, ge=64, le=2_000, description="Width of the small picture of page 1, in pixels.")
+
+    @field_validator("languages")
+    @classmethod
+    def _has_languages(cls, value: str) -> str:
+        if not split_codes(value):
+            raise ValueError("name at least one language, such as eng+deu")
+        return value
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """The configured languages as names of Tesseract's packs."""
+        return split_codes(self.languages)
