@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -304,8 +305,8 @@ def test_a_long_create_only_stream_leaves_what_is_there(store: ObjectStore) -> N
 def test_a_list_is_complete_and_in_key_order(store: ObjectStore) -> None:
     prefix = f"documents/{ID}/"
     names = [f"part-{number:04}" for number in range(1010)] + ["a-b", "a.b", "a/b", "a/c", "aé", "b/z", "ä"]
-    for name in names:
-        store.put(prefix + name, b"", media_type=TEXT)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: store.put(prefix + name, b"", media_type=TEXT), names))
     store.put("tombstones/x", b"", media_type=TEXT)
     expected = sorted((prefix + name for name in names), key=str.encode)
     assert [info.key for info in store.list(prefix)] == expected

@@ -56,7 +56,7 @@ osd_class_dir = /usr/lib/{machine}-linux-gnu/rados-classes
 [client]
 keyring = /dev/null
 rgw_data = {directory}/rgw
-rgw_frontends = beast endpoint=127.0.0.1:{http}
+rgw_frontends = beast endpoint=127.0.0.1:{http} tcp_nodelay=1
 rgw_enable_usage_log = false
 rgw_enable_gc_threads = false
 rgw_enable_lc_threads = false
