@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import httpx
+from pydantic import Field
 
 from shared.errors import Throttled, Unavailable
 from shared.events import Event
+from shared.settings import Settings
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 """An in-memory broker without its async annotation answers only after every subscriber has; ours is annotated."""
+
+
+class BrokerSettings(Settings):
+    """Where the broker is, for functions that cannot do without it."""
+
+    broker_url: str = Field(description="Where events are sent: the broker's ingress address.")
 
 
 class EventPublisher(Protocol):
