@@ -4,7 +4,6 @@
 """
 
 import json
-import logging
 import sys
 from pathlib import Path
 
@@ -23,7 +22,6 @@ async def home(request: Request) -> PlainTextResponse:
 
 def main() -> None:
     root = Path(sys.argv[1])
-    logging.basicConfig(level=logging.INFO)
     settings = LocalSettings.model_validate(json.loads(sys.argv[2]) | {"data_dir": root / "data"})
     plan = Plan(root=root, manifests=root / "knative", web=lambda: Starlette(routes=[Route("/", home)]))
     try:
