@@ -64,7 +64,7 @@ class ChangeFeed:
         self._listeners: set[Listener] = set()
         self._seen: dict[str, Moved] = {}
         self._task: asyncio.Task[None] | None = None
-        self.closed = asyncio.Event()
+        self.closed = False
 
     @asynccontextmanager
     async def listen(self, owner: str) -> AsyncIterator[Listener]:
@@ -84,8 +84,10 @@ class ChangeFeed:
         return await anyio.to_thread.run_sync(self._load_since, owner, moment - OVERLAP)
 
     async def close(self) -> None:
-        """Let every listener go."""
-        self.closed.set()
+        """Let every listener go: each gets a last None."""
+        self.closed = True
+        for listener in self._listeners:
+            listener.tell(None)
         if self._task is not None:
             self._task.cancel()
 

@@ -33,6 +33,9 @@ PAGE_POLICY = (
 BYTES_POLICY = "default-src 'none'; sandbox; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """For bytes that somebody uploaded: whatever they are, nothing in them runs here."""
 
+PDF_POLICY = "default-src 'none'; object-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+"""Browsers show a PDF with a viewer of their own, which a sandbox would keep from starting."""
+
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

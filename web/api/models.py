@@ -133,6 +133,19 @@ class DocumentDetail(DocumentSummary):
     indexed: bool
 
 
+class MetadataSidecar(Metadata):
+    """The metadata as shown, with what tells which document and which bytes they belong to."""
+
+    document_id: str
+    version: int
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    received_at: datetime
+    pages: int | None = None
+
+
 class DocumentList(Frozen):
     """One page of documents. `next` and `previous` are paths with an opaque cursor."""
 
@@ -307,7 +320,7 @@ class DependencyState(Frozen):
 
 
 class ReadyAnswer(Frozen):
-    """Every dependency by name; `ready` only when those that uploads need are there."""
+    """Every dependency by name. Without database or object store nothing works: `unavailable`; without others less."""
 
-    ready: bool
+    status: Literal["ready", "degraded", "unavailable"]
     dependencies: dict[str, DependencyState]

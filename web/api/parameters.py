@@ -24,3 +24,8 @@ ORDERING = Parameter(
 CURSOR = Parameter("cursor", "Where the page begins: taken from `next` or `previous`.")
 PAGE_SIZE = Parameter("page_size", "Results on a page, at most 200.", kind="integer")
 PAGE = Parameter("page", "Page number, from 1.", kind="integer")
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key", "Names this request: sent again with the same key, it gets the same answer.", place="header"
+)
+IF_MATCH = Parameter("If-Match", "The version that the change was made on (`ETag`); 412 if it moved.", place="header")
+PURGE = Parameter("purge", "Remove for good instead of moving to the trash.", kind="boolean")

@@ -1,10 +1,23 @@
 """The table of the API: every path, every method, and what each needs."""
 
-from starlette.routing import BaseRoute
-
+from web.access import Guarded
+from web.api.archive import ARCHIVE_ROUTES
+from web.api.description import description_routes
 from web.api.documents import DOCUMENT_ROUTES
+from web.api.files import FILE_ROUTES
+from web.api.finding import FINDING_ROUTES
+from web.api.health import HEALTH_ROUTES
+from web.api.stream import STREAM_ROUTES
 
 
-def api_routes() -> list[BaseRoute]:
-    """All routes of the JSON API."""
-    return [*DOCUMENT_ROUTES]
+def api_routes() -> list[Guarded]:
+    """All routes of the JSON API, their own description included."""
+    described = [
+        *DOCUMENT_ROUTES,
+        *FILE_ROUTES,
+        *FINDING_ROUTES,
+        *ARCHIVE_ROUTES,
+        *STREAM_ROUTES,
+        *HEALTH_ROUTES,
+    ]
+    return [*described, *description_routes(described)]

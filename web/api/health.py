@@ -1,0 +1,100 @@
+"""Whether the process lives, and whether what it needs answers. Made for probes: bounded in time, no secrets."""
+
+import socket
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.database.engine import reading
+from shared.database.schema import require_current
+from shared.errors import DocuElevateError, Unavailable
+from shared.storage import keys
+from web.access import Guarded, Need, Operation, owner_of
+from web.api.answers import json_answer
+from web.api.models import DependencyState, HealthAnswer, ReadyAnswer, StatusAnswer
+from web.context import Context, context_of
+from web.reads import status_counts
+
+TIMEOUT_SECONDS = 3.0
+NEEDED = frozenset({"database", "object_store"})
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+async def health(_request: Request) -> Response:
+    """Say that the process answers; asks nobody else."""
+    return json_answer(HealthAnswer())
+
+
+async def ready(request: Request) -> Response:
+    """Ask every dependency at once: 200 while uploads work, 503 while they do not."""
+    states: dict[str, DependencyState] = {}
+    async with anyio.create_task_group() as group:
+        for name, check in _checks(context_of(request)).items():
+            group.start_soon(_ask, name, check, states)
+    broken = {name for name, state in states.items() if not state.ok}
+    status = "unavailable" if broken & NEEDED else "degraded" if broken else "ready"
+    answer = ReadyAnswer.model_validate({"status": status, "dependencies": dict(sorted(states.items()))})
+    return json_answer(answer, 503 if status == "unavailable" else 200)
+
+
+def status(request: Request) -> Response:
+    """Count the documents by status, and the events that wait to be sent."""
+    with reading(context_of(request).engine) as session:
+        return json_answer(status_counts(session, owner_of(request)))
+
+
+def _checks(context: Context) -> dict[str, Callable[[], None]]:
+    checks: dict[str, Callable[[], None]] = {
+        "database": lambda: require_current(context.engine),
+        "object_store": lambda: _look(context),
+        "broker": lambda: _connect(context.settings.broker_url),
+    }
+    search = context.search
+    return checks | {"search": lambda: _discard(search.generation)} if search else checks
+
+
+async def _ask(name: str, check: Callable[[], None], states: dict[str, DependencyState]) -> None:
+    started, problem = time.monotonic(), f"no answer within {TIMEOUT_SECONDS:g} s"
+    with anyio.move_on_after(TIMEOUT_SECONDS):
+        problem = await anyio.to_thread.run_sync(_problem, check, abandon_on_cancel=True)
+    took_ms = round((time.monotonic() - started) * 1000, 1)
+    states[name] = DependencyState(ok=not problem, message=problem or None, took_ms=took_ms)
+
+
+def _problem(check: Callable[[], None]) -> str:
+    """What is wrong, in words of ours; empty where nothing is."""
+    try:
+        check()
+    except DocuElevateError as error:
+        return str(error)
+    return ""
+
+
+def _look(context: Context) -> None:
+    context.store.head(keys.tombstone(_NOBODY))
+
+
+def _connect(url: str | None) -> None:
+    if url is None:
+        raise Unavailable("BROKER_URL is not set; events wait in the outbox")
+    address = urlsplit(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), TIMEOUT_SECONDS).close()
+    except OSError as error:
+        raise Unavailable("the broker does not answer") from error
+
+
+def _discard(_value: str) -> None:
+    return
+
+
+HEALTH_ROUTES = [
+    Guarded("/api/health", {"GET": Operation(health, Need.PUBLIC, {200: HealthAnswer})}),
+    Guarded("/api/ready", {"GET": Operation(ready, Need.PUBLIC, {200: ReadyAnswer, 503: ReadyAnswer})}),
+    Guarded("/api/status", {"GET": Operation(status, Need.READ, {200: StatusAnswer})}),
+]

@@ -1,0 +1,320 @@
+"""What people do to a document: set metadata, trash, restore, purge, start a new run. Each one is one transaction.
+
+A change and the event that tells of it are committed together; the relay publishes the event afterwards.
+"""
+
+import uuid
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.orm import Session
+
+from shared.database.documents import apply_metadata, enqueue, locked_document, received_event, touch
+from shared.database.engine import reading, writing
+from shared.database.tables import (
+    ArchivedEvent,
+    ContentClaim,
+    DeadLetter,
+    Document,
+    DocumentStep,
+    LedgerEntry,
+    OutboxEvent,
+    Tombstone,
+)
+from shared.documents import PIPELINE, Status, Step, StepState
+from shared.events import (
+    DocumentConverted,
+    DocumentDeleted,
+    DocumentPurged,
+    DocumentRecognized,
+    DocumentRestored,
+    DocumentUpdated,
+    Event,
+    EventData,
+    ObjectCreated,
+    RunOptions,
+    from_json,
+    new_event,
+    version_id,
+)
+from shared.metadata import LIST_FIELDS, Metadata
+from shared.storage import keys
+from shared.storage.port import ObjectStore
+from web.api.models import MetadataPatch, ReplayAnswer, ReplayRequest
+from web.errors import Conflict, InvalidParameter, NotFound, VersionConflict
+
+SOURCE = "/docuelevate/web"
+MAX_TEXT_CHARACTERS = 10_000
+MAX_VALUES = 200
+_DATES = ("document_date", "due_date")
+
+
+def patch_metadata(
+    engine: Engine, owner: str, document_id: str, patch: MetadataPatch, *, if_match: str | None = None
+) -> None:
+    """Set and unlock fields. Raises NotFound, InvalidParameter, Conflict (trashed), VersionConflict."""
+    values, unlocked = _user_values(patch), _unlocked(patch)
+    with writing(engine) as session:
+        document = _owned(session, owner, document_id)
+        _require_version(document, if_match)
+        _require_not_trashed(document)
+        locked = (set(document.locked) | set(values)) - unlocked
+        user = {name: value for name, value in document.user_metadata.items() if name in locked} | values
+        before = (document.user_metadata, document.locked)
+        document.user_metadata, document.locked = _dumped(user), sorted(locked)
+        if before == (document.user_metadata, document.locked):
+            return
+        apply_metadata(session, document)
+        touch(document, content=True)
+        _tell(session, document, DocumentUpdated(document_id=document.id, version=document.version))
+
+
+def trash(engine: Engine, owner: str, document_id: str) -> None:
+    """Move to the trash; nothing happens where it is there already. Raises NotFound."""
+    with writing(engine) as session:
+        document = _owned(session, owner, document_id)
+        if document.trashed_at is None:
+            document.trashed_at, document.status = datetime.now(UTC), Status.TRASHED.value
+            touch(document, content=True)
+            _tell(session, document, DocumentDeleted(document_id=document.id, version=document.version))
+
+
+def restore(engine: Engine, owner: str, document_id: str) -> None:
+    """Take out of the trash; nothing happens where it is not in there. Raises NotFound."""
+    with writing(engine) as session:
+        document = _owned(session, owner, document_id)
+        if document.trashed_at is not None:
+            document.trashed_at, document.status = None, _status_of_run(session, document).value
+            touch(document, content=True)
+            _tell(session, document, DocumentRestored(document_id=document.id, version=document.version))
+
+
+def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> None:
+    """Remove for good: tombstone, then the row and what is known of it, then the objects (rules 23). Raises NotFound.
+
+    Done again it removes what a crash has left. Objects that a running step still writes are removed by sweep.
+    """
+    with reading(engine) as session:
+        found = session.get(Document, document_id) or session.get(Tombstone, document_id)
+        if found is None or found.owner != owner:
+            raise NotFound("There is no such document.")
+        sources = session.scalars(select(LedgerEntry).where(LedgerEntry.document_id == document_id)).all()
+        letters = session.scalars(select(DeadLetter.key).where(DeadLetter.document_id == document_id)).all()
+    store.put(keys.tombstone(document_id), b"{}", media_type="application/json")
+    with writing(engine) as session:
+        document = locked_document(session, document_id)
+        if document is not None:
+            _forget(session, document, [source.key for source in sources])
+    for source in sources:
+        info = store.head(source.key)
+        if info is not None and info.etag == source.etag and info.version_id == source.version_id:
+            store.delete_exact(info)
+    for letter in letters:
+        store.delete(letter)
+    store.delete_prefix(keys.document_prefix(document_id))
+
+
+def replay(engine: Engine, owner: str, document_id: str, request: ReplayRequest) -> ReplayAnswer:
+    """Start a new run at the step named, or at the first earlier one without a result of the current inputs.
+
+    `from: index` starts none: it only wakes the index. Raises NotFound, Conflict (trashed).
+    """
+    with writing(engine) as session:
+        document = _owned(session, owner, document_id)
+        _require_not_trashed(document)
+        if request.from_ == Step.INDEX.value:
+            data = DocumentUpdated(document_id=document.id, version=document.version)
+            enqueue(session, new_event(data, source=SOURCE, runid=document.runid))
+            return ReplayAnswer(runid=document.runid, started_at_step=Step.INDEX.value)
+        start = _first_step(document, Step(request.from_))
+        document.options = _overlaid(document, request).model_dump(mode="json")
+        _begin_run(session, document, start)
+        enqueue(session, _start_event(document, start))
+        return ReplayAnswer(runid=document.runid, started_at_step=start.value)
+
+
+def _owned(session: Session, owner: str, document_id: str) -> Document:
+    document = locked_document(session, document_id)
+    if document is None or document.owner != owner:
+        raise NotFound("There is no such document.")
+    return document
+
+
+def _require_not_trashed(document: Document) -> None:
+    if document.trashed_at is not None:
+        raise Conflict("The document is in the trash; restore it first.", code="trashed")
+
+
+def _require_version(document: Document, if_match: str | None) -> None:
+    if if_match is None or if_match.strip() == "*":
+        return
+    wanted = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}
+    if str(document.version) not in wanted:
+        raise VersionConflict(
+            f"The document was changed in the meantime; it is now at version {document.version}.",
+            headers={"ETag": f'"{document.version}"'},
+        )
+
+
+def _tell(session: Session, document: Document, data: EventData) -> None:
+    event_id = version_id(document.id, data.type, document.version)
+    enqueue(session, new_event(data, source=SOURCE, runid=document.runid, event_id=event_id))
+
+
+def _user_values(patch: MetadataPatch) -> dict[str, Any]:
+    if unknown := sorted(set(patch.metadata) - set(Metadata.model_fields)):
+        raise InvalidParameter(f"metadata.{unknown[0][:100]}: there is no such field")
+    return {
+        name: _user_value(name, value)
+        for name, value in patch.metadata.items()
+        if not (value is None and name in patch.unlock)
+    }
+
+
+def _unlocked(patch: MetadataPatch) -> set[str]:
+    for name in patch.unlock:
+        if name not in Metadata.model_fields:
+            raise InvalidParameter(f"unlock: there is no field {name[:100]}")
+        if patch.metadata.get(name) is not None:
+            raise InvalidParameter(f"{name} is both set and given back to the machine")
+    return set(patch.unlock)
+
+
+def _user_value(name: str, value: Any) -> Any:
+    """A plain value as one that a person has set, validated; null and empty text mean that there is none."""
+    given = value if name in LIST_FIELDS else [value]
+    if name in LIST_FIELDS and not isinstance(given or [], list):
+        raise InvalidParameter(f"metadata.{name}: must be a list")
+    kept = [trimmed for each in given or [] if (trimmed := _trimmed(name, each)) is not None]
+    if len(kept) > MAX_VALUES:
+        raise InvalidParameter(f"metadata.{name}: has more than {MAX_VALUES} values")
+    values = [{"value": each, "origin": "user", "locked": True} for each in kept]
+    content = {name: values if name in LIST_FIELDS else (values[0] if values else None)}
+    try:
+        return Metadata.model_validate(content, strict=False).model_dump(mode="json")[name]
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise InvalidParameter(f"metadata.{name}: {problem['msg']}") from error
+
+
+def _trimmed(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\0", "").strip()
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise InvalidParameter(f"metadata.{name}: is longer than {MAX_TEXT_CHARACTERS} characters")
+    if name in _DATES and text:
+        _require_date(name, text)
+    return text or None
+
+
+def _require_date(name: str, text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidParameter(f"metadata.{name}: must be a date like 2026-01-31") from error
+
+
+def _dumped(user: dict[str, Any]) -> dict[str, Any]:
+    return Metadata.model_validate(user).model_dump(mode="json")
+
+
+def _status_of_run(session: Session, document: Document) -> Status:
+    """What the run's steps say, which went on while the document was in the trash."""
+    query = select(DocumentStep.state).where(
+        DocumentStep.document_id == document.id, DocumentStep.runid == document.runid
+    )
+    states = set(session.scalars(query))
+    if document.code is not None or StepState.FAILED in states:
+        return Status.ATTENTION
+    return Status.READY if states <= {StepState.DONE} else Status.PROCESSING
+
+
+def _first_step(document: Document, wanted: Step) -> Step:
+    source = document.options.get("unlocked") or {"sha256": document.sha256}
+    made_from = {
+        Step.OCR: (document.converted, source["sha256"]),
+        Step.ENRICH: (document.recognized, (document.converted or {}).get("fingerprint")),
+    }
+    for step in PIPELINE[1 : PIPELINE.index(wanted) + 1]:
+        result, inputs = made_from[step]
+        if result is None or result.get("input_fingerprint") != inputs:
+            return PIPELINE[PIPELINE.index(step) - 1]
+    return wanted
+
+
+def _overlaid(document: Document, request: ReplayRequest) -> RunOptions:
+    changed = request.options.model_dump(exclude_none=True)
+    before = RunOptions.model_validate(document.options)
+    return before.model_copy(update=changed | {"force": request.from_ if request.force else None})
+
+
+def _begin_run(session: Session, document: Document, start: Step) -> None:
+    document.runid, document.run_from = str(uuid.uuid4()), start.value
+    document.run_started_at, document.status = datetime.now(UTC), Status.PROCESSING.value
+    document.code = document.message = document.hint = None
+    for step in PIPELINE:
+        done = PIPELINE.index(step) < PIPELINE.index(start)
+        state = StepState.DONE if done else StepState.WAITING
+        row = DocumentStep(document_id=document.id, runid=document.runid, step=step.value, state=state, attempts=0)
+        session.add(row)
+    touch(document, content=False)
+
+
+def _start_event(document: Document, start: Step) -> Event:
+    if start is Step.CONVERT:
+        return received_event(document, source=SOURCE, runid=document.runid)
+    options = {"options": RunOptions.model_validate(document.options)}
+    data: EventData = (
+        DocumentConverted.model_validate(document.converted)
+        if start is Step.OCR
+        else DocumentRecognized.model_validate(document.recognized)
+    )
+    return new_event(data.model_copy(update=options), source=SOURCE, runid=document.runid)
+
+
+def _forget(session: Session, document: Document, source_keys: list[str]) -> None:
+    version = document.version + 1
+    session.add(
+        Tombstone(
+            document_id=document.id,
+            owner=document.owner,
+            version=version,
+            purged_at=datetime.now(UTC),
+            indexed_version=document.indexed_version,
+            index_generation=document.index_generation,
+        )
+    )
+    purged = new_event(
+        DocumentPurged(document_id=document.id, version=version),
+        source=SOURCE,
+        runid=document.runid,
+        event_id=version_id(document.id, DocumentPurged.type, version),
+    )
+    _redact(session, document.id, source_keys)
+    for table in (ContentClaim, OutboxEvent):
+        session.execute(delete(table).where(table.document_id == document.id))
+    letters = update(DeadLetter).where(DeadLetter.document_id == document.id)
+    session.execute(letters.values(message=None, state="purged"))
+    session.delete(document)
+    session.flush()
+    enqueue(session, purged)
+
+
+def _redact(session: Session, document_id: str, source_keys: list[str]) -> None:
+    """Take what is personal out of the archive: an event keeps its attributes and loses its data."""
+    for row in session.scalars(select(ArchivedEvent).where(ArchivedEvent.document_id == document_id)):
+        row.body = _without_data(row.body, {"document_id": document_id})
+    subjects = [quote(key) for key in source_keys] + source_keys
+    created = ArchivedEvent.type == ObjectCreated.type
+    for row in session.scalars(select(ArchivedEvent).where(created, ArchivedEvent.subject.in_(subjects))):
+        row.subject, row.body = "", _without_data(row.body, {})
+
+
+def _without_data(body: str, kept: dict[str, str]) -> str:
+    event = from_json(body)
+    subject = event.subject if kept else ""
+    return event.model_copy(update={"payload": kept | {"purged": True}, "subject": subject}).to_json()
