@@ -245,7 +245,9 @@ def _ranges(filters: DocumentFilters) -> list[ColumnElement[bool]]:
 
 
 def _tagged(tag: str) -> ColumnElement[bool]:
-    return select(DocumentTag.tag).where(DocumentTag.document_id == Document.id, DocumentTag.tag == tag).exists()
+    # Named, because the count of tags has the table of tags in its own FROM as well.
+    query = select(DocumentTag.tag).where(DocumentTag.document_id == Document.id, DocumentTag.tag == tag)
+    return query.correlate(Document).exists()
 
 
 def _mentions(word: str) -> ColumnElement[bool]:
