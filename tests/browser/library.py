@@ -200,7 +200,8 @@ def samples() -> list[Sample]:
             letter_html("Re: Fwd: Re: Minutes"),
             Metadata(
                 title=value(
-                    "Re: Fwd: Re: Minutes of the extraordinary general meeting of the members of the cooperative society for the maintenance of the old harbour cranes, second draft with the "
+                    "Re: Fwd: Re: Minutes of the extraordinary general meeting of the members "
+                    "of the cooperative society for the maintenance of the old harbour cranes, second draft with the "
                     "remarks of the auditors"
                 ),
                 sender=value(

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from web.access import GuardedMount, Need, page
+from web.access import Guarded, GuardedMount, Need, Operation, page
 from web.context import Context
 from web.errors import RequestError
 from web.pages.activity import ActivityPage
@@ -18,7 +18,7 @@ from web.pages.lists import DocumentsPage, ReviewPage
 from web.pages.rendering import Renderer
 from web.pages.search import SearchPage
 from web.pages.settings import SettingsPage
-from web.pages.upload import UploadPage
+from web.pages.upload import UploadPage, take_form
 
 
 def routes(_context: Context) -> list[BaseRoute]:
@@ -31,7 +31,7 @@ def routes(_context: Context) -> list[BaseRoute]:
         page("/review", ReviewPage(renderer)),
         page("/search", SearchPage(renderer)),
         page("/activity", ActivityPage(renderer)),
-        page("/upload", UploadPage(renderer)),
+        _upload(renderer),
         page("/settings", SettingsPage(renderer)),
         GuardedMount("/static", assets, need=Need.PUBLIC, name="static"),
     ]
@@ -40,6 +40,11 @@ def routes(_context: Context) -> list[BaseRoute]:
 def error_page(request: Request, error: RequestError) -> Response:
     """An error that a person meets outside the API."""
     return show_error(_renderer(), request, error)
+
+
+def _upload(renderer: Renderer) -> Guarded:
+    operations = {"GET": Operation(UploadPage(renderer), Need.READ), "POST": Operation(take_form, Need.WRITE)}
+    return Guarded("/upload", operations, described=False)
 
 
 @cache

@@ -55,19 +55,28 @@ def _values(request: Request, document: DocumentDetail) -> dict[str, Any]:
         "tab": tab if tab in TABS else "facts",
         "query": request.query_params.get("q", "").strip(),
         "failed": words.is_failed(document),
-        "actions": failure_actions(document),
+        "actions": failure_actions(document, offered_actions(request)),
         "replay_step": words.replay_step(document),
         "restarts": _RESTARTS,
         "channel": words.CHANNEL_NAMES.get(document.channel, document.channel),
         "languages": words.LANGUAGE_NAMES,
+        "may_purge": context_of(request).settings.allow_file_delete,
         "document_types": [each.value for each in DocumentType],
     }
 
 
-SHOWN_ACTIONS = frozenset({Action.RETRY, Action.REPLACE, Action.DOWNLOAD, Action.UNLOCK, Action.OTHER_LANGUAGE})
-"""The actions that the server can carry out; others are left out rather than shown dead."""
+_ALWAYS = frozenset({Action.RETRY, Action.REPLACE, Action.DOWNLOAD, Action.OTHER_LANGUAGE})
+_BY_ROUTE = {Action.UNLOCK: "/api/documents/{id}/unlock", Action.ACCEPT: "/api/documents/{id}/accept"}
 
 
-def failure_actions(document: DocumentDetail) -> list[str]:
-    """What a person can do about the failure, the best first."""
-    return [each.value for each in document.failure.actions if each in SHOWN_ACTIONS] if document.failure else []
+def offered_actions(request: Request) -> frozenset[Action]:
+    """The actions that this server can carry out; others are left out rather than shown dead."""
+    paths = {getattr(route, "path", None) for route in request.app.routes}
+    return _ALWAYS | {action for action, path in _BY_ROUTE.items() if path in paths}
+
+
+def failure_actions(document: DocumentDetail, offered: frozenset[Action]) -> list[str]:
+    """What a person can do about the failure, the best first. Who cannot open a file here can bring an open one."""
+    wanted = document.failure.actions if document.failure else ()
+    possible = [Action.REPLACE if each is Action.UNLOCK and each not in offered else each for each in wanted]
+    return [each.value for each in dict.fromkeys(possible) if each in offered]

@@ -17,6 +17,7 @@ const pages = {
 };
 
 document.documentElement.classList.add("scripted");
+document.addEventListener("error", (event) => event.target.matches?.(".thumb img, .preview img") && event.target.remove(), true);
 startKeys({ upload: () => choose() });
 startTray();
 startNavigation((main, signal) => {

@@ -47,6 +47,7 @@ async function reload(root, open) {
 }
 
 function swapFacts(root, fresh) {
+  const order = findAll("[data-region-facts] > .fact", fresh).map((fact) => fact.dataset.field);
   for (const place of findAll("[data-region-facts] > .fact", root)) {
     const taken = find(`.fact[data-field="${place.dataset.field}"]`, fresh);
     if (!taken || place.classList.contains("editing") || find("input:focus", place)) continue;
@@ -59,6 +60,19 @@ function swapFacts(root, fresh) {
     if (said) find("dt", now).append(said);
     if (focused) find(".value, input", now)?.focus({ preventScroll: true });
   }
+  arrange(find("[data-region-facts]", root), order);
+}
+
+/** Bring the facts into the server's order, moving as few as possible: what is moved loses the focus. */
+function arrange(facts, order) {
+  order.forEach((field, place) => {
+    const fact = find(`:scope > .fact[data-field="${field}"]`, facts);
+    const there = facts.children[place];
+    if (fact === there) return;
+    const focused = fact.contains(document.activeElement) ? document.activeElement : null;
+    facts.insertBefore(fact, there);
+    focused?.focus({ preventScroll: true });
+  });
 }
 
 // Tabs ----------------------------------------------------------------------------------------------------------------
@@ -181,6 +195,7 @@ function mountActions(root, again) {
       await api("POST", `${here}/restore`);
       note("Taken out of the trash.");
     },
+    purge: () => purge(here, find("h1", root).textContent),
   };
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-act]");
@@ -198,6 +213,28 @@ function mountActions(root, again) {
       unlock(form, here, again);
     }
   });
+}
+
+/** Ask first: this one cannot be undone. */
+function purge(here, title) {
+  const remove = async () => {
+    try {
+      await api("DELETE", `${here}?purge=true`);
+      note("Removed for good.");
+      go("/documents?trashed=true");
+    } catch (error) {
+      note(error.message, { seconds: 12 });
+    }
+  };
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": "purge-title", onclose: () => (dialog.returnValue === "remove" && remove(), dialog.remove()) },
+    h("h2", { id: "purge-title" }, "Remove for good?"),
+    h("p", {}, "“", h("bdi", {}, title), "” is removed with its original and everything made from it. It cannot be taken back."),
+    h("form", { method: "dialog", class: "dialog-end" }, h("button", { class: "button", value: "keep", autofocus: true }, "Keep it"), h("button", { class: "button danger", value: "remove" }, "Remove for good")),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 async function replay(here, wanted) {
