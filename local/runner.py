@@ -9,11 +9,13 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from local.broker.broker import Broker
@@ -30,6 +32,7 @@ from shared.database.schema import migrate
 from shared.database.settings import DatabaseSettings, database
 from shared.errors import DocuElevateError, Unavailable
 from shared.events import Event
+from shared.logs import configure_logging
 from shared.storage.settings import ObjectStoreSettings, object_store
 
 logger = logging.getLogger(__name__)
@@ -64,13 +67,16 @@ class Plan:
 def serve(settings: LocalSettings, plan: Plan | None = None) -> None:
     """Run everything until SIGTERM or Ctrl-C, then drain; a second signal ends it at once. Raises RunnerError."""
     plan = plan or Plan()
+    _configure_logs()
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
     try:
         with sole_use(settings.data_dir):
             _run(settings, plan)
     except (DirectoryInUse, DocuElevateError, InvalidManifest, ServerFailed) as error:
         raise RunnerError(str(error)) from error
-    except OSError as error:
+    except ValidationError as error:
+        raise RunnerError(_wrong_settings(error)) from error
+    except (OSError, sqlite3.Error) as error:
         raise RunnerError(f"DocuElevate cannot run in {settings.data_dir}: {error}") from error
 
 
@@ -79,7 +85,11 @@ def _run(settings: LocalSettings, plan: Plan) -> None:
         broker_url = f"http://127.0.0.1:{broker_socket.getsockname()[1]}"
         # What a cluster's ConfigMap says: the web app and the functions read it from the environment.
         os.environ.update(
-            DATA_DIR=str(settings.data_dir), BROKER_URL=broker_url, CONVERT_URL=f"{broker_url}/services/convert"
+            DATA_DIR=str(settings.data_dir),
+            HOST=settings.host,
+            PORT=str(web_socket.getsockname()[1]),
+            BROKER_URL=broker_url,
+            CONVERT_URL=f"{broker_url}/services/convert",
         )
         migrate(database(DatabaseSettings()))
         plan = replace(plan, web=plan.web or _web_from_environment)
@@ -215,6 +225,20 @@ def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     name = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
     return f"http://{name}:{port}"
+
+
+def _configure_logs() -> None:
+    configure_logging("runner")
+    for chatty in ("alembic", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _wrong_settings(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    named = (
+        f"{'.'.join(str(part) for part in found['loc']).upper()}: {found['msg']}".strip(": ") for found in problems
+    )
+    return f"A setting is wrong. {'; '.join(named)}"
 
 
 def _web_from_environment() -> ASGIApp:

@@ -64,7 +64,8 @@ def declared_variables(step: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom):
             for name in (alias.name for alias in node.names if alias.name.endswith("Settings")):
                 settings = getattr(importlib.import_module(node.module or ""), name)
-                yield from (field.upper() for field in settings.model_fields)
+                prefix = settings.model_config.get("env_prefix", "")
+                yield from (f"{prefix}{field}".upper() for field in settings.model_fields)
 
 
 def test_every_step_is_a_service() -> None:
