@@ -87,7 +87,7 @@ class Matcher:
         words = list(self._word_marks(text))
         found = [*words, *self._code_marks(text, words)]
         if self._sequences:
-            found.extend(self._sequence_marks(analyzer.pieces(text)))
+            found.extend(self._sequence_marks(text))
         return sorted(found, key=lambda mark: (mark.start, -mark.end))
 
     def _word_marks(self, text: str) -> Iterator[Mark]:
@@ -115,13 +115,14 @@ class Matcher:
                 if weight == EXACT or (weight and not _marked(words, index, piece)):
                     yield Mark(piece.start, piece.end, index, weight)
 
-    def _sequence_marks(self, pieces: list[analyzer.Piece]) -> Iterator[Mark]:
-        terms = [piece.term for piece in pieces]
-        for index, clause in self._sequences:
-            for first in _occurrences(terms, clause):
-                last = pieces[first + len(clause.terms) - 1]
-                cut = last.start + len(clause.terms[-1]) if clause.open_end else last.end
-                yield Mark(pieces[first].start, min(last.end, cut), index, EXACT)
+    def _sequence_marks(self, text: str) -> Iterator[Mark]:
+        terms = analyzer.body_terms(text)
+        firsts = [(clause, index, first) for index, clause in self._sequences for first in _occurrences(terms, clause)]
+        pieces = analyzer.pieces(text) if firsts else []
+        for clause, index, first in firsts:
+            last = pieces[first + len(clause.terms) - 1]
+            cut = last.start + len(clause.terms[-1]) if clause.open_end else last.end
+            yield Mark(pieces[first].start, min(last.end, cut), index, EXACT)
 
 
 def _marked(words: Iterable[Mark], clause: int, piece: analyzer.Piece) -> bool:

@@ -5,6 +5,7 @@ that was killed leaves none behind.
 """
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -116,7 +117,10 @@ class TantivySearchIndex:
     def _fresh_directory(self) -> Path:
         fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self._parent))
         tantivy.Index(self._schema, str(fresh))
-        (fresh / "generation").write_text(f"embedded-{SCHEMA}-{uuid.uuid4().hex}")
+        with (fresh / "generation").open("w") as file:
+            file.write(f"embedded-{SCHEMA}-{uuid.uuid4().hex}")
+            file.flush()
+            os.fsync(file.fileno())
         return fresh
 
     def write(self, entry: SearchEntry) -> None:
@@ -190,7 +194,14 @@ class TantivySearchIndex:
             deadline = time.monotonic() + self._lock_wait_seconds
             while self._writer is None:
                 self._writer = _locked_writer(index, last_try=time.monotonic() >= deadline)
+            self._remove_leftovers()
         return self._writer
+
+    def _remove_leftovers(self) -> None:
+        """Indexes of earlier releases, and what a reset that was cut short had put aside."""
+        for path in self._parent.iterdir():
+            if path.name.startswith("old-") or (path.name.isdigit() and int(path.name) < int(SCHEMA)):
+                shutil.rmtree(path)
 
     def _release(self) -> None:
         """End the writer: what is not committed is discarded, merges are finished, the lock is free."""

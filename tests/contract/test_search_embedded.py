@@ -169,6 +169,13 @@ def test_a_reader_follows_a_reset(path: Path) -> None:
     assert reader.generation == writer.generation != before
 
 
+def test_the_writer_clears_away_indexes_of_earlier_releases(path: Path) -> None:
+    for name in ("0", "old-x", "unrelated"):
+        (path / name).mkdir(parents=True)
+    TantivySearchIndex(path).write(entry("a", "x"))
+    assert sorted(child.name for child in path.iterdir()) == ["1", "unrelated"]
+
+
 def _truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
