@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.session import Session
 
 from shared.documents import ObjectReference
@@ -569,6 +569,9 @@ def _translated(key: str, *, precondition: type[DocuElevateError] = ObjectChange
         yield
     except ClientError as error:
         raise _error(key, error, precondition) from error
+    except ParamValidationError:
+        # A call that is wrong in itself is a bug of ours and no state of the server.
+        raise
     except BotoCoreError as error:
         raise Unavailable(f"the object store does not answer ({type(error).__name__})") from error
 

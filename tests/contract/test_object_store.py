@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -297,6 +299,47 @@ def test_a_long_create_only_stream_leaves_what_is_there(store: ObjectStore) -> N
         write_all(store, KEY, [b"x" * MEBIBYTE] * 20, create_only=True)
     assert store.get(KEY) == b"first"
     assert store.remove_leftovers(0) == 0
+
+
+STREAM_64_MEBIBYTES = """
+import resource, sys
+from pathlib import Path
+from shared.storage.settings import ObjectStoreSettings, object_store
+
+def peak_mebibytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+store, key, out = object_store(ObjectStoreSettings()), sys.argv[1], Path(sys.argv[2])
+store.put(key + "-first", b"x" * 1000, media_type="text/plain")
+before = peak_mebibytes()
+with store.writer(key, create_only=True) as writer:
+    for number in range(1024):
+        writer.write(b"%04d" % number * (1 << 14))
+    reference = writer.commit(media_type="text/plain")
+store.get_file(reference, out)
+store.put_file(key + "-file", out, media_type="text/plain")
+store.copy(store.head(key), key + "-copy", media_type="text/plain")
+print(reference.size, peak_mebibytes() - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_size_of_an_object(
+    store: ObjectStore, s3_server: S3Server, tmp_path: Path
+) -> None:
+    environment = {
+        "OBJECT_STORE": "s3" if isinstance(store, S3ObjectStore) else "directory",
+        "DATA_DIR": str(tmp_path / "data"),
+        "S3_ENDPOINT_URL": s3_server.endpoint_url,
+        "S3_BUCKET": store.bucket,
+        "AWS_ACCESS_KEY_ID": s3_server.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": s3_server.secret_access_key,
+    }
+    command = [sys.executable, "-c", STREAM_64_MEBIBYTES, KEY, str(tmp_path / "out")]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+    size, grown_mebibytes = done.stdout.split()
+    assert int(size) == 64 * MEBIBYTE
+    assert float(grown_mebibytes) < 40
+    assert [info.size for info in store.list(f"documents/{ID}/")] == [64 * MEBIBYTE] * 3 + [1000]
 
 
 # Lists
