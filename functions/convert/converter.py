@@ -1,0 +1,157 @@
+"""Converts one file into a PDF: asks the jailed worker, hands office files to the office converter, checks what came out."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from functions.convert.core import Conversion, ConversionLimits, conversion_from, notice
+from functions.convert.office import DocumentConverter, OfficeSource
+from shared.errors import FailureCode, StepFailed
+from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
+
+WORKER = "functions.convert.worker:METHODS"
+SHARE_FOR_STYLED_RENDERING = 0.5
+"""Of the time there is, how much the rendering with a page's own styles may take before it is done without them."""
+
+
+class Converter:
+    """The whole of conversion. Calls are independent; several threads may call at once, each takes a free worker."""
+
+    def __init__(self, office: DocumentConverter, *, workers: int = 1, memory_bytes: int = 2 * 1024**3) -> None:
+        self._office = office
+        self._pool = JailedPool(WORKER, size=workers, limits=Limits(memory_bytes=memory_bytes), max_calls=200)
+
+    def convert(
+        self,
+        source: Path,
+        filename: str,
+        media_type_hint: str,
+        output: Path,
+        *,
+        limits: ConversionLimits,
+        timeout_seconds: float,
+    ) -> Conversion:
+        """Converts `source` (never changed) into the PDF `output`.
+
+        `filename` and `media_type_hint` are what the sender called it; the content decides. Raises StepFailed with the codes of
+        this function's README; time-outs and a missing converter are not determined by the inputs.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        with self._pool.worker() as worker:
+            try:
+                answer = self._converted(worker, source, filename, media_type_hint, limits, deadline)
+                shutil.move(worker.scratch / "output.pdf", output)
+            finally:
+                _tidy(worker.scratch)
+        return conversion_from(answer)
+
+    def unlock(self, source: Path, password: str, output: Path, *, timeout_seconds: float) -> bool:
+        """Whether the password opens the file; then `output` is the opened document. The source stays as it is."""
+        with self._pool.worker() as worker:
+            shutil.copyfile(source, worker.scratch / "source")
+            params = {"source": "source", "output": "opened", "password": password}
+            try:
+                fits = bool(_call(worker, "open_with_password", params, timeout_seconds))
+                if fits:
+                    shutil.move(worker.scratch / "opened", output)
+            finally:
+                _tidy(worker.scratch)
+        return fits
+
+    def close(self) -> None:
+        """Ends all processes."""
+        self._pool.close()
+        self._office.close()
+
+    def _converted(
+        self,
+        worker: JailedWorker,
+        source: Path,
+        filename: str,
+        media_type_hint: str,
+        limits: ConversionLimits,
+        deadline: float,
+    ) -> Mapping[str, Any]:
+        shutil.copyfile(source, worker.scratch / "source")
+        params = {
+            "source": "source",
+            "output": "output.pdf",
+            "filename": filename,
+            "media_type_hint": media_type_hint,
+            "limits": limits.as_params(),
+        }
+        answer = _call_with_fallback(worker, params, deadline)
+        if "office" not in answer:
+            return answer
+        return self._through_office(worker, answer, limits, deadline)
+
+    def _through_office(
+        self, worker: JailedWorker, answer: Mapping[str, Any], limits: ConversionLimits, deadline: float
+    ) -> Mapping[str, Any]:
+        task = answer["office"]
+        source = OfficeSource(worker.scratch / task["source"], task["suffix"], task["filter"], task["filter_options"])
+        result = self._office.convert(source, worker.scratch / "made.pdf", timeout_seconds=_left(deadline))
+        params = {
+            "made": "made.pdf",
+            "source": task["source"],
+            "output": "output.pdf",
+            "hidden": bool(result.hidden),
+            "limits": limits.as_params(),
+        }
+        finished = _call(worker, "finish", params, _left(deadline))
+        hidden = (
+            [
+                notice(
+                    "hidden_content", f"Hidden in the file and not in the PDF: {', '.join(result.hidden)}."
+                ).model_dump(mode="json")
+            ]
+            if result.hidden
+            else []
+        )
+        return {
+            "pages": finished["pages"],
+            "converter": result.converter,
+            "media_type": answer["media_type"],
+            "warnings": [*answer["warnings"], *hidden, *finished["warnings"]],
+        }
+
+
+def _call_with_fallback(worker: JailedWorker, params: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:
+    """A page whose own styles take too long to lay out, or are too much for the renderer, is laid out without them."""
+    try:
+        answer: Mapping[str, Any] = worker.call(
+            "convert", params, timeout_seconds=_left(deadline) * SHARE_FOR_STYLED_RENDERING
+        )
+    except (JailTimeout, JailCrashed):
+        answer = _call(worker, "convert", {**params, "plain": True}, _left(deadline))
+    return answer
+
+
+def _call(worker: JailedWorker, method: str, params: Mapping[str, Any], timeout_seconds: float) -> Any:
+    try:
+        return worker.call(method, params, timeout_seconds=timeout_seconds)
+    except JailTimeout as error:
+        raise StepFailed(FailureCode.CONVERSION_TIMEOUT, determined=False) from error
+    except JailCrashed as error:
+        code = FailureCode.DECOMPRESSION_BOMB if error.out_of_memory else FailureCode.CONVERSION_FAILED
+        raise StepFailed(code) from error
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise StepFailed(FailureCode.CONVERSION_TIMEOUT, determined=False)
+    return left
+
+
+def _tidy(scratch: Path) -> None:
+    """Leaves nothing of one document for the next."""
+    for entry in scratch.iterdir():
+        if entry.name == "tmp":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""Serves convert: `document.received` in, `document.converted` out; `POST /unlock` for encrypted originals."""
+
+import anyio.to_thread
+from pydantic import BaseModel, SecretStr, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.convert.converter import LocalDocumentConverter
+from functions.convert.handler import Converting
+from functions.convert.settings import ConvertSettings
+from shared.documents import Step
+from shared.errors import InvalidEvent, StepFailed
+from shared.events import AnyData, DocumentConverted, DocumentReceived, Event
+from shared.logs import configure_logging
+from shared.step import StepContext, json_response, read_body, step
+from shared.storage.settings import ObjectStoreSettings, object_store
+
+configure_logging("convert")
+settings = ConvertSettings()
+if settings.converter != "local":
+    raise SystemExit("CONVERTER=gotenberg is not part of this release; use CONVERTER=local")
+store = object_store(ObjectStoreSettings())
+converting = Converting(store, LocalDocumentConverter(settings), settings.convert_timeout_seconds)
+
+
+class Unlocking(BaseModel):
+    """The body of `POST /unlock`."""
+
+    document_id: str
+    password: SecretStr
+
+
+async def unlock(request: Request) -> Response:
+    """Say whether a password opens a document's original; if it does, `unlocked` refers to the opened copy."""
+    try:
+        asked = Unlocking.model_validate_json(await read_body(request, limit=16_384))
+    except ValidationError:
+        # The library's message would quote the password.
+        raise InvalidEvent("document_id and password are needed") from None
+    try:
+        password = asked.password.get_secret_value()
+        opened = await anyio.to_thread.run_sync(converting.unlock, asked.document_id, password)
+    except StepFailed as failed:
+        return json_response({"code": failed.code.value, "message": failed.message}, 422)
+    return json_response({"fits": opened is not None, "unlocked": opened.model_dump() if opened else None})
+
+
+@step(
+    Step.CONVERT,
+    version="1",
+    accepts=(DocumentReceived,),
+    emits=(DocumentConverted,),
+    store=store,
+    deadline_seconds=240,
+    endpoints={"/unlock": unlock},
+)
+def convert(context: StepContext, data: AnyData) -> Event | None:
+    """Make a PDF of one document."""
+    return converting.convert(context, data)

@@ -1,0 +1,38 @@
+"""Turns a body of HTML into PDF with this function's own print style. Runs in the jail; fetches nothing but data: addresses."""
+
+import logging
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import weasyprint
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import URLFetcher
+
+STYLE_FILE = Path(__file__).with_name("print.css")
+
+logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
+logging.getLogger("fontTools").setLevel(logging.CRITICAL)
+
+
+def render_body(body: str, output: Path, *, title: str) -> int:
+    """Writes a PDF of the body; returns its number of pages."""
+    return render_page(
+        f"<!doctype html><html><head><title>{escape(title)}</title></head><body>{body}</body></html>", output
+    )
+
+
+def render_page(page: str, output: Path) -> int:
+    """Writes a PDF of a whole HTML page (already without active and remote parts); returns its number of pages."""
+    fonts, style = _style()
+    document = weasyprint.HTML(string=page, url_fetcher=URLFetcher(allowed_protocols={"data"}), base_url=None).render(
+        stylesheets=[style], font_config=fonts, presentational_hints=True
+    )
+    document.write_pdf(output)
+    return len(document.pages)
+
+
+@cache
+def _style() -> tuple[FontConfiguration, weasyprint.CSS]:
+    fonts = FontConfiguration()
+    return fonts, weasyprint.CSS(string=STYLE_FILE.read_text(encoding="utf-8"), font_config=fonts)
