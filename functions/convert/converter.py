@@ -3,10 +3,11 @@
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from functions.convert.core import Conversion, ConversionLimits, conversion_from, notice
+from functions.convert.core import Conversion, ConversionLimits, conversion_from
 from functions.convert.office import DocumentConverter, OfficeSource
 from shared.errors import FailureCode, StepFailed
 from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
@@ -92,30 +93,28 @@ class Converter:
     ) -> Mapping[str, Any]:
         task = answer["office"]
         source = OfficeSource(worker.scratch / task["source"], task["suffix"], task["filter"], task["filter_options"])
+        finished = self._office_attempt(worker, source, limits, deadline)
+        if any(warning["code"] == "text_missing" for warning in finished["warnings"]):
+            finished = self._office_attempt(worker, replace(source, grow=True), limits, deadline)
+        return {
+            "pages": finished["pages"],
+            "converter": finished["converter"],
+            "media_type": answer["media_type"],
+            "warnings": [*answer["warnings"], *finished["warnings"]],
+        }
+
+    def _office_attempt(
+        self, worker: JailedWorker, source: OfficeSource, limits: ConversionLimits, deadline: float
+    ) -> Mapping[str, Any]:
         result = self._office.convert(source, worker.scratch / "made.pdf", timeout_seconds=_left(deadline))
         params = {
             "made": "made.pdf",
-            "source": task["source"],
+            "source": source.path.name,
             "output": "output.pdf",
-            "hidden": bool(result.hidden),
+            "hidden": list(result.hidden),
             "limits": limits.as_params(),
         }
-        finished = _call(worker, "finish", params, _left(deadline))
-        hidden = (
-            [
-                notice(
-                    "hidden_content", f"Hidden in the file and not in the PDF: {', '.join(result.hidden)}."
-                ).model_dump(mode="json")
-            ]
-            if result.hidden
-            else []
-        )
-        return {
-            "pages": finished["pages"],
-            "converter": result.converter,
-            "media_type": answer["media_type"],
-            "warnings": [*answer["warnings"], *hidden, *finished["warnings"]],
-        }
+        return {"converter": result.converter, **_call(worker, "finish", params, _left(deadline))}
 
 
 def _call_with_fallback(worker: JailedWorker, params: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:

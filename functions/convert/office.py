@@ -64,6 +64,8 @@ class OfficeSource:
     suffix: str
     filter: str = ""
     filter_options: str = ""
+    grow: bool = False
+    """Whether text boxes are to grow to their text, at the cost of the layout."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,17 @@ class LibreOfficeConverter:
             self._end()
 
     def _convert(self, source: OfficeSource, output: Path, deadline: float) -> OfficeResult:
+        """A file that fails on a LibreOffice that has seen others gets a second chance on a new one."""
         instance = self._ready()
+        if instance.files > 0:
+            try:
+                return self._convert_on(instance, source, output, deadline)
+            except StepFailed as error:
+                if error.code not in (FailureCode.CORRUPT, FailureCode.CONVERSION_FAILED):
+                    raise
+        return self._convert_on(self._ready(), source, output, deadline)
+
+    def _convert_on(self, instance: _Instance, source: OfficeSource, output: Path, deadline: float) -> OfficeResult:
         instance.files += 1
         scratch = instance.driver.scratch
         work_source, work_output = scratch / f"source{source.suffix}", scratch / "result.pdf"
@@ -143,6 +155,7 @@ class LibreOfficeConverter:
             "output": work_output.name,
             "filter": source.filter,
             "filter_options": source.filter_options,
+            "grow": source.grow,
         }
         with self._replaced_on_failure():
             answer = instance.driver.call("convert", params, timeout_seconds=max(deadline - time.monotonic(), 0.1))

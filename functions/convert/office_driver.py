@@ -80,7 +80,7 @@ def convert(params: Params) -> dict[str, Any]:
 
     Raises StepFailed: encrypted, corrupt, conversion_failed.
     """
-    document = _load(Path(params["source"]).resolve(), params.get("filter", ""), params.get("filter_options", ""))
+    document = _load(Path(params["source"]).resolve(), str(params["filter"]), str(params["filter_options"]))
     try:
         hidden = _prepare(document, params)
         _export(document, Path(params["output"]).resolve())
@@ -89,7 +89,7 @@ def convert(params: Params) -> dict[str, Any]:
     return {"hidden": hidden}
 
 
-def _load(source: Path, filter_name: str, filter_options: str, password: str = "") -> Any:
+def _load(source: Path, filter_name: str, filter_options: str) -> Any:
     properties = {
         "Hidden": True,
         "ReadOnly": True,
@@ -115,7 +115,18 @@ def _prepare(document: Any, params: Params) -> list[str]:
         return _hidden_slides(document)
     if params.get("filter") == "Text (encoded)":
         _prepare_plain_text(document)
+    elif params.get("grow"):
+        _grow_boxes(document)
     return []
+
+
+def _grow_boxes(document: Any) -> None:
+    """Lets text boxes and frames grow to their text: what does not fit in is not printed otherwise."""
+    for shape in _items(document.DrawPage):
+        if shape.supportsService("com.sun.star.text.TextFrame"):
+            shape.FrameIsAutomaticHeight = True
+        elif shape.supportsService("com.sun.star.drawing.Text"):
+            shape.TextAutoGrowHeight = True
 
 
 def _prepare_plain_text(document: Any) -> None:
@@ -201,9 +212,7 @@ def _is_plain(sheet: Any) -> bool:
         border.HorizontalLine,
         border.VerticalLine,
     )
-    return (
-        cursor.CharBackColor is not None and not any(line.OuterLineWidth for line in lines) and not sheet.DrawPage.Count
-    )
+    return not any(line.OuterLineWidth for line in lines) and not sheet.DrawPage.Count
 
 
 def _export(document: Any, output: Path) -> None:

@@ -271,9 +271,12 @@ def finish(params: Params) -> Answer:
     made, output = Path(params["made"]), Path(params["output"])
     result = convert_pdf(made, output, limits)
     warnings: list[Notice] = [item for item in result.notices if item.code != "active_content_removed"]
+    hidden = list(params["hidden"])
+    if hidden:
+        warnings.append(notice("hidden_content", f"Hidden in the file and not in the PDF: {', '.join(hidden)}."))
     text = coverage.package_text(Path(params["source"]))
     if text is not None:
-        warnings += _coverage_notices(text, output, hidden=bool(params["hidden"]))
+        warnings += _coverage_notices(text, output, hidden=bool(hidden))
     return {"pages": result.pages, "warnings": [warning.model_dump(mode="json") for warning in warnings]}
 
 
