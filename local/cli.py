@@ -1,0 +1,389 @@
+"""The command line. All but `serve` and `migrate` are clients of a server, local or remote, through its HTTP API.
+
+Whatever is heavy is imported by the command that needs it: `docuelevate --help` answers at once.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import httpx
+
+    from local.client import ApiClient
+    from local.uploading import Outcome
+
+DEFAULT_URL = "http://localhost:8000"
+PIECE_BYTES = 256 * 1024
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Which server, and how results are written."""
+
+    url: str = DEFAULT_URL
+    token: str | None = None
+    as_json: bool = False
+
+    def client(self) -> "ApiClient":
+        """A client for it."""
+        from local.client import ApiClient
+
+        return ApiClient(self.url, self.token)
+
+
+def connected(command: F) -> F:
+    """Give a command the connection options as well; they win over those before its name."""
+    for option in (
+        click.option("--json", is_flag=True, callback=_keep("as_json"), expose_value=False, help="Write JSON."),
+        click.option("--token", callback=_keep("token"), expose_value=False, help="Token to sign in with."),
+        click.option("--url", callback=_keep("url"), expose_value=False, help="Address of the server."),
+    ):
+        command = option(command)
+    return command
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value:
+            ctx.obj = replace(ctx.obj or Connection(), **{name: value})
+
+    return keep
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--url", envvar="DOCUELEVATE_URL", default=DEFAULT_URL, show_default=True, help="Address of the server.")
+@click.option("--token", envvar="DOCUELEVATE_TOKEN", help="Token to sign in with.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.version_option(package_name="docuelevate")
+@click.pass_context
+def main(ctx: click.Context, url: str, token: str | None, as_json: bool) -> None:
+    """Turn documents into searchable PDFs with trustworthy metadata."""
+    ctx.obj = Connection(url, token, as_json)
+
+
+@main.command()
+@click.option("--host", envvar="HOST", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", envvar="PORT", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8000]")
+@click.option("--data-dir", envvar="DATA_DIR", type=click.Path(file_okay=False), help="Where everything is kept.")
+def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
+    """Run everything on this machine: web app, API, functions, broker."""
+    given = {"HOST": host, "PORT": port, "DATA_DIR": data_dir}
+    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+    from pydantic import ValidationError
+
+    from local.runner import RunnerError
+    from local.runner import serve as run
+    from local.settings import LocalSettings
+    from shared.logs import configure_logging
+
+    try:
+        configure_logging("local")
+        run(LocalSettings())
+    except ValidationError as error:
+        raise click.ClickException(_setting_problem(error.errors(include_url=False)[0])) from error
+    except RunnerError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database named by DATABASE_URL up to this release."""
+    from shared.database.schema import SchemaMismatch
+    from shared.database.schema import migrate as apply
+    from shared.database.settings import DatabaseSettings, database
+    from shared.errors import Unavailable
+
+    settings = DatabaseSettings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        click.echo(f"The database is at revision {apply(database(settings))}.")
+    except (SchemaMismatch, Unavailable) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--title", help="Title of the document (for one file).")
+@click.option("--tag", "tags", multiple=True, help="Tag for every file; may be repeated.")
+@click.option("--language", help="Language of the text, such as de or deu+eng.")
+@click.option("--force", is_flag=True, help="Store the file even if it is there already.")
+@click.option("--wait", is_flag=True, help="Wait until every document is done; fail if one needs attention.")
+@click.option("--timeout", default=3600.0, show_default=True, help="Longest wait in seconds.")
+@click.option("-j", "--jobs", default=4, show_default=True, type=click.IntRange(1, 32), help="Files sent at once.")
+@connected
+@click.pass_obj
+def upload(
+    connection: Connection,
+    paths: Sequence[Path],
+    title: str | None,
+    tags: Sequence[str],
+    language: str | None,
+    force: bool,
+    wait: bool,
+    timeout: float,
+    jobs: int,
+) -> None:
+    """Upload files, and everything in directories."""
+    from local.uploading import files_under, send_all, wait_for_all
+
+    files = files_under(paths)
+    if not files:
+        raise click.ClickException("There is no file in there.")
+    fields = {"title": title, "tags": list(tags), "language": language, "force": "true" if force else None}
+    say = _silent if connection.as_json else _say_outcome
+    with connection.client() as client:
+        client.get("/api/health")
+        sent = {name: value for name, value in fields.items() if value}
+        outcomes = send_all(client, files, sent, at_once=jobs, on_outcome=say)
+        if wait:
+            outcomes = wait_for_all(client, outcomes, timeout_seconds=timeout, on_outcome=say)
+    failed = [outcome for outcome in outcomes if not outcome.ok]
+    if connection.as_json:
+        _write_json({"documents": [asdict(outcome) for outcome in outcomes]})
+    else:
+        click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} file(s) {'ready' if wait else 'uploaded'}.")
+    sys.exit(1 if failed else 0)
+
+
+@main.command("list")
+@click.option("-q", "--query", help="Words in title, file name or sender.")
+@click.option("--status", type=click.Choice(["processing", "ready", "attention", "trashed"]))
+@click.option("--type", "document_type", help="Kind of document, such as invoice.")
+@click.option("--tag", "tags", multiple=True, help="Tag; may be repeated.")
+@click.option("--sender", help="The sender, exactly.")
+@click.option("--from", "date_from", help="Earliest date of the document.")
+@click.option("--to", "date_to", help="Latest date of the document.")
+@click.option("--trashed", is_flag=True, help="What is in the trash.")
+@click.option("--ordering", help="received, document_date, title, filename or size; with - descending.")
+@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
+@connected
+@click.pass_obj
+def list_(connection: Connection, /, limit: int, query: str | None, tags: Sequence[str], **filters: Any) -> None:
+    """List documents, newest first."""
+    with connection.client() as client:
+        page = client.get("/api/documents", q=query, tag=tags, page_size=min(limit, 200), **filters)
+        results, count = page["results"], page["count"]
+        while page["next"] and len(results) < limit:
+            page = client.get(page["next"])
+            results += page["results"]
+    results = results[:limit]
+    if connection.as_json:
+        _write_json({"count": count, "results": results})
+        return
+    for each in results:
+        date = each["document_date"] or each["received_at"][:10]
+        click.echo(f"{each['id']}  {_status_word(each['status'])}  {date}  {each['title']}")
+    click.echo(f"{len(results)} of {count}", err=True)
+
+
+@main.command()
+@click.argument("document_id", metavar="ID")
+@connected
+@click.pass_obj
+def show(connection: Connection, document_id: str) -> None:
+    """Show a document: where it stands, its metadata, its steps."""
+    with connection.client() as client:
+        document = client.get(f"/api/documents/{_segment(document_id)}")
+    if connection.as_json:
+        _write_json(document)
+        return
+    click.echo(click.style(document["title"], bold=True))
+    for name in ("id", "status", "filename", "media_type", "size", "pages", "received_at", "version"):
+        _row(name, document[name])
+    if failure := document["failure"]:
+        _row("problem", f"{failure['code']}: {failure['message']} {failure['hint']}")
+    for name, value in document["metadata"].items():
+        _row(name, _shown_value(value))
+    for step in document["steps"]:
+        _row(step["step"], " ".join(str(part) for part in (step["state"], step["code"], step["finished"]) if part))
+
+
+@main.command()
+@click.argument("query")
+@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 200), help="At most so many hits.")
+@connected
+@click.pass_obj
+def search(connection: Connection, query: str, limit: int) -> None:
+    """Find documents by their words."""
+    with connection.client() as client:
+        found = client.get("/api/search", q=query, page_size=limit)
+    if connection.as_json:
+        _write_json(found)
+        return
+    for hit in found["hits"]:
+        page = f", page {hit['page_numbers'][0]}" if hit["page_numbers"] else ""
+        click.echo(f"{click.style(hit['title'], bold=True)}  ({hit['id']}{page})")
+        snippet = "".join(
+            click.style(part["text"], underline=True) if part["hit"] else part["text"] for part in hit["snippet"]
+        )
+        click.echo(f"    {' '.join(snippet.split())}")
+    click.echo(f"{found['total']} found in {found['took_ms']:.0f} ms", err=True)
+
+
+@main.command()
+@click.argument("document_id", metavar="ID")
+@click.option("--original", "part", flag_value="original", help="The bytes as uploaded.")
+@click.option("--pdf", "part", flag_value="pdf", default=True, help="The searchable PDF.  [default]")
+@click.option("--text", "part", flag_value="text", help="The text alone.")
+@click.option("-o", "--output", help="File or directory to write to; - is standard output.")
+@connected
+@click.pass_obj
+def download(connection: Connection, document_id: str, part: str, output: str | None) -> None:
+    """Download a document."""
+    path = f"/api/documents/{_segment(document_id)}/{part}{'?format=plain' if part == 'text' else ''}"
+    with connection.client() as client, client.download(path) as answer:
+        if output == "-":
+            for piece in answer.iter_bytes(PIECE_BYTES):
+                sys.stdout.buffer.write(piece)
+            return
+        target = _target(answer, output, f"{document_id}.{'txt' if part == 'text' else part}")
+        _save(answer, target)
+    if connection.as_json:
+        _write_json({"id": document_id, "path": str(target), "size": target.stat().st_size})
+    else:
+        click.echo(str(target))
+
+
+@main.command()
+@click.argument("document_id", metavar="ID")
+@click.option("--from", "start", type=click.Choice(["convert", "ocr", "enrich", "index"]), default="convert")
+@click.option("--force", is_flag=True, help="Do the step again although its result is there.")
+@click.option("--language", help="Language for text recognition.")
+@connected
+@click.pass_obj
+def replay(connection: Connection, document_id: str, start: str, force: bool, language: str | None) -> None:
+    """Send a document through its steps again."""
+    body = {"from": start, "force": force, "options": {"language": language} if language else {}}
+    with connection.client() as client:
+        answer = client.post(f"/api/documents/{_segment(document_id)}/replay", body)
+    if connection.as_json:
+        _write_json(answer)
+    else:
+        click.echo(f"Run {answer['runid']} started at {answer['started_at_step']}.")
+
+
+@main.command()
+@click.argument("document_id", metavar="[ID]", required=False)
+@click.option("--type", "event_type", help="Event type, such as document.failed.")
+@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 200))
+@connected
+@click.pass_obj
+def events(connection: Connection, document_id: str | None, event_type: str | None, limit: int) -> None:
+    """List archived events, newest first."""
+    with connection.client() as client:
+        page = client.get("/api/events", subject=document_id, type=event_type, page_size=limit)
+    if connection.as_json:
+        _write_json(page)
+        return
+    for each in page["results"]:
+        click.echo(f"{each['time']}  {each['type']:42}  {each['subject']}")
+
+
+@main.command()
+@connected
+@click.pass_obj
+def status(connection: Connection) -> None:
+    """Show how many documents stand where, and whether everything answers."""
+    with connection.client() as client:
+        counts, ready = client.get("/api/status"), client.ready()
+    if connection.as_json:
+        _write_json(counts | ready)
+    else:
+        for name, number in counts["documents"].items():
+            _row(name, number)
+        _row("waiting to be sent", counts["outbox"])
+        for name, state in ready["dependencies"].items():
+            _row(name, "ok" if state["ok"] else state["message"])
+    sys.exit(0 if ready["status"] != "unavailable" else 1)
+
+
+def _say_outcome(outcome: "Outcome") -> None:
+    colour = "green" if outcome.ok else "red"
+    word = click.style(f"{outcome.word:10}", fg=colour)
+    reason = " ".join(part for part in (outcome.code, outcome.message) if part)
+    click.echo(" ".join(part for part in (word, outcome.path, outcome.id, reason) if part))
+
+
+def _silent(_outcome: "Outcome") -> None:
+    return
+
+
+def _marked(snippet: Sequence[Mapping[str, Any]]) -> str:
+    parts = [click.style(part["text"], underline=True) if part["hit"] else part["text"] for part in snippet]
+    return " ".join("".join(parts).split())
+
+
+def _status_word(word: str) -> str:
+    colour = {"ready": "green", "attention": "red", "processing": "yellow"}.get(word)
+    return click.style(f"{word:10}", fg=colour)
+
+
+def _row(name: str, value: object) -> None:
+    if value not in (None, "", []):
+        click.echo(f"  {name.replace('_', ' '):20} {value}")
+
+
+def _shown_value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown_value(each) for each in value)
+    if not value:
+        return ""
+    plain = value["value"]
+    if isinstance(plain, dict):
+        return f"{plain['value']} {plain['currency'] or ''}".strip()
+    return str(plain)
+
+
+def _segment(document_id: str) -> str:
+    if not all(character.isalnum() or character == "-" for character in document_id):
+        raise click.ClickException("The id is the one that `docuelevate list` shows.")
+    return document_id
+
+
+def _target(answer: "httpx.Response", output: str | None, default: str) -> Path:
+    name = _name_in(answer.headers.get("content-disposition", "")) or default
+    if output is None:
+        target = Path(name)
+        if target.exists():
+            raise click.ClickException(f"{target} exists; name another file with -o.")
+        return target
+    return Path(output, name) if Path(output).is_dir() else Path(output)
+
+
+def _name_in(disposition: str) -> str:
+    from urllib.parse import unquote
+
+    _, _, extended = disposition.partition("filename*=UTF-8''")
+    return PurePath(unquote(extended).replace("\\", "/")).name
+
+
+def _save(answer: "httpx.Response", target: Path) -> None:
+    partial = target.with_name(f".{target.name[:200]}.part")
+    try:
+        with partial.open("wb") as file:
+            for piece in answer.iter_bytes(PIECE_BYTES):
+                file.write(piece)
+        partial.replace(target)
+    except OSError as error:
+        raise click.ClickException(f"{target} cannot be written ({error.strerror}).") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _setting_problem(problem: Mapping[str, Any]) -> str:
+    name = "_".join(str(part) for part in problem["loc"]).upper()
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
+
+
+def _write_json(content: object) -> None:
+    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
