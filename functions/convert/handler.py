@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Protocol
 
-from functions.convert.core import Conversion
+from functions.convert.core import VERSION, Conversion, ConversionLimits
 from shared.documents import Notice, ObjectReference
 from shared.errors import FailureCode, ObjectChanged, ObjectExists, ObjectNotFound, StepFailed
 from shared.events import AnyData, DocumentConverted, DocumentReceived, Event
@@ -26,27 +26,33 @@ MAX_PAGES_IN_NOTICE = 200
 """Events stay small: a notice about more pages than this names the first ones."""
 
 
-class DocumentConverter(Protocol):
+class PdfMaker(Protocol):
     """Makes a PDF of whatever was uploaded."""
 
-    def version(self) -> dict[str, Any]:
-        """Everything besides the source that changes the outcome, limits included; part of the fingerprint."""
-
     def convert(
-        self, source: Path, filename: str, media_type_hint: str, output: Path, timeout_seconds: float
+        self,
+        source: Path,
+        filename: str,
+        media_type_hint: str,
+        output: Path,
+        *,
+        limits: ConversionLimits,
+        timeout_seconds: float,
     ) -> Conversion:
         """Write the PDF to `output`. Raises StepFailed with the code that a person can act on."""
 
-    def unlock(self, source: Path, filename: str, password: str, output: Path, timeout_seconds: float) -> bool:
-        """Write an opened copy to `output` if the password fits. Raises StepFailed where there is nothing to open."""
+    def unlock(self, source: Path, password: str, output: Path, *, timeout_seconds: float) -> bool:
+        """Write an opened copy to `output` if the password fits."""
 
 
 @dataclass(frozen=True)
 class Converting:
-    """Turns originals into PDFs."""
+    """Turns originals into PDFs. `office` names the converter of office files and its version."""
 
     store: ObjectStore
-    converter: DocumentConverter
+    maker: PdfMaker
+    limits: ConversionLimits
+    office: str
     timeout_seconds: float
 
     def convert(self, context: StepContext, data: AnyData) -> Event:
@@ -81,8 +87,7 @@ class Converting:
             with self.store.open(info.key) as stream, source.open("wb") as file:
                 while chunk := stream.read(1 << 20):
                     file.write(chunk)
-            name = info.metadata.get("filename", "document")
-            if not self.converter.unlock(source, name, password, opened, self.timeout_seconds):
+            if not self.maker.unlock(source, password, opened, timeout_seconds=self.timeout_seconds):
                 return None
             return self._kept(document_id, opened, info.media_type)
 
@@ -105,7 +110,12 @@ class Converting:
             context.version,
             inputs={"source": source.sha256},
             # The ending decides between Markdown, CSV and plain text, which look alike.
-            settings={"converter": self.converter.version(), "suffix": PurePath(data.filename).suffix.lower()},
+            settings={
+                "rules": VERSION,
+                "limits": self.limits.as_params(),
+                "office": self.office,
+                "suffix": PurePath(data.filename).suffix.lower(),
+            },
             forced_run=context.forced_run(data),
         )
         return context.work(data.document_id, mark, source.sha256)
@@ -117,7 +127,9 @@ class Converting:
             source, output = directory / "source", directory / "document.pdf"
             self._fetch(reference, source)
             left = context.deadline.remaining_seconds(self.timeout_seconds)
-            conversion = self.converter.convert(source, data.filename, data.media_type, output, left)
+            conversion = self.maker.convert(
+                source, data.filename, data.media_type, output, limits=self.limits, timeout_seconds=left
+            )
             pdf = attempt.store_file("document.pdf", output, PDF)
         details = {
             "pages": conversion.pages,

@@ -1,12 +1,15 @@
 """Serves convert: `document.received` in, `document.converted` out; `POST /unlock` for encrypted originals."""
 
+from pathlib import Path
+
 import anyio.to_thread
 from pydantic import BaseModel, SecretStr, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.convert.converter import LocalDocumentConverter
+from functions.convert.converter import Converter
 from functions.convert.handler import Converting
+from functions.convert.office import LibreOfficeConverter
 from functions.convert.settings import ConvertSettings
 from shared.documents import Step
 from shared.errors import InvalidEvent, StepFailed
@@ -16,11 +19,34 @@ from shared.step import StepContext, json_response, read_body, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
 configure_logging("convert")
+
+
+def build_of(program: Path) -> str:
+    """The build that LibreOffice says it is; another one may lay pages out differently."""
+    try:
+        lines = program.with_name("versionrc").read_text().splitlines()
+    except OSError:
+        return "none"
+    return next((line for line in lines if line.startswith("buildid=")), "unknown")
+
+
 settings = ConvertSettings()
 if settings.converter != "local":
     raise SystemExit("CONVERTER=gotenberg is not part of this release; use CONVERTER=local")
 store = object_store(ObjectStoreSettings())
-converting = Converting(store, LocalDocumentConverter(settings), settings.convert_timeout_seconds)
+office = LibreOfficeConverter(
+    program=Path(settings.libreoffice_program),
+    python=Path(settings.libreoffice_python),
+    max_files=settings.libreoffice_max_files,
+    memory_bytes=settings.convert_memory_bytes,
+)
+converting = Converting(
+    store,
+    Converter(office, memory_bytes=settings.convert_memory_bytes),
+    settings.limits(),
+    office=build_of(Path(settings.libreoffice_program)),
+    timeout_seconds=settings.convert_timeout_seconds,
+)
 
 
 class Unlocking(BaseModel):
