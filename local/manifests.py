@@ -114,6 +114,8 @@ class Service:
     timeout_seconds: float
     max_scale: int | None
     variables: tuple[Variable, ...] = ()
+    followed_by: str | None = None
+    """Who gets its replies; started ahead of them, so that a first document does not wait for start after start."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ def parse_service(document: Mapping[str, Any]) -> Service:
         timeout_seconds=float(min(spec["timeoutSeconds"], spec["responseStartTimeoutSeconds"])),
         max_scale=max_scale or None,
         variables=tuple(_variable(entry) for entry in spec["containers"][0].get("env", ())),
+        followed_by=annotations.get("docuelevate.org/followed-by"),
     )
 
 
@@ -229,6 +232,9 @@ def _variable(entry: Mapping[str, Any]) -> Variable:
 
 
 def _check_destinations(services: Mapping[str, Service], triggers: list[Trigger]) -> None:
+    for service in services.values():
+        if service.followed_by not in (None, *services):
+            raise InvalidManifest(f"service {service.name} names the unknown service {service.followed_by}")
     for trigger in triggers:
         for destination in (trigger.subscriber, trigger.delivery.dead_letter_sink):
             if destination is not None and destination.service not in services:

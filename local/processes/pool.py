@@ -28,12 +28,14 @@ class Pool:
         idle_seconds: float,
         grace_seconds: float,
         make_process: Callable[[], FunctionProcess],
+        when_ready: Callable[[], None] | None = None,
     ) -> None:
         self.service = service
         self.limit = limit
         self._idle_seconds = idle_seconds
         self._grace_seconds = grace_seconds
         self._make_process = make_process
+        self._when_ready = when_ready
         self._processes: dict[FunctionProcess, asyncio.Task[None]] = {}
         self._idle_timers: dict[FunctionProcess, asyncio.TimerHandle] = {}
         self._waiting: deque[asyncio.Future[FunctionProcess]] = deque()
@@ -63,6 +65,11 @@ class Pool:
             return _REQUEST_TIMEOUT if self.service.timeout_seconds < timeout_seconds else None
         finally:
             self._release(process)
+
+    def warm(self) -> None:
+        """Start a process if there is none: work is about to come."""
+        if not self._processes and (process := self._start()):
+            self._rest(process)
 
     async def stop(self) -> None:
         """End every process: gently, and after the grace by force. Requests that still wait are cancelled."""
@@ -122,6 +129,7 @@ class Pool:
         if not self._open or self._pause or len(self._processes) >= self.limit:
             return None
         process = self._make_process()
+        process.when_ready = self._when_ready
         self._processes[process] = asyncio.get_running_loop().create_task(self._accompany(process))
         return process
 
@@ -131,9 +139,12 @@ class Pool:
             if process.is_stopping:
                 process.kill()
             else:
-                loop = asyncio.get_running_loop()
-                self._idle_timers[process] = loop.call_later(self._idle_seconds, self._retire, process)
+                self._rest(process)
         self._assign()
+
+    def _rest(self, process: FunctionProcess) -> None:
+        loop = asyncio.get_running_loop()
+        self._idle_timers[process] = loop.call_later(self._idle_seconds, self._retire, process)
 
     def _retire(self, process: FunctionProcess) -> None:
         del self._idle_timers[process]

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local.broker.message import Headers
@@ -34,7 +34,7 @@ class FunctionProcess:
         self.in_flight = 0
         self.is_ready = False
         self.is_stopping = False
-        self.idle_since = time.monotonic()
+        self.when_ready: Callable[[], None] | None = None
         self._root = root
         self._environment = environment
         self._socket_path = socket_path
@@ -117,6 +117,8 @@ class FunctionProcess:
             self.is_ready = bool(os.read(ready, 1))
             if self.is_ready:
                 logger.info("%s is up after %.2f s (process %d)", self.name, time.monotonic() - started, process.pid)
+                if self.when_ready:
+                    self.when_ready()
 
         loop.add_reader(ready, on_ready)
         if self.is_stopping:

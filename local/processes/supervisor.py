@@ -36,12 +36,7 @@ class Supervisor:
         # A directory that nobody else may enter, on a local file system, with a path short enough for a socket.
         self._sockets = Path(tempfile.mkdtemp(prefix="docuelevate-"))
         self._numbers = itertools.count(1)
-        self._pools = {
-            name: Pool(
-                service, _process_limit(service), idle_seconds, grace_seconds, partial(self._make_process, service)
-            )
-            for name, service in services.items()
-        }
+        self._pools = {name: self._pool(service, idle_seconds, grace_seconds) for name, service in services.items()}
 
     def has(self, service: str) -> bool:
         """Whether there is a function of this name."""
@@ -81,6 +76,19 @@ class Supervisor:
         """End every process at once."""
         for pool in self._pools.values():
             pool.kill()
+
+    def _pool(self, service: Service, idle_seconds: float, grace_seconds: float) -> Pool:
+        return Pool(
+            service,
+            _process_limit(service),
+            idle_seconds,
+            grace_seconds,
+            make_process=partial(self._make_process, service),
+            when_ready=partial(self._warm, service.followed_by) if service.followed_by else None,
+        )
+
+    def _warm(self, service: str) -> None:
+        self._pools[service].warm()
 
     def _make_process(self, service: Service) -> FunctionProcess:
         path = self._sockets / f"{service.name}-{next(self._numbers)}.sock"

@@ -245,6 +245,17 @@ def test_waiting_requests_get_a_second_process_and_no_third(machine: Machine) ->
     assert len(machine.children()) == 2
 
 
+def test_next_function_is_started_ahead(machine: Machine) -> None:
+    manifest = machine.root / "knative" / "all.yaml"
+    hint = '"docuelevate.org/followed-by": "sink", "autoscaling'
+    manifest.write_text(manifest.read_text().replace('"autoscaling', hint, 1))
+    machine.started()
+    machine.publish(hold="go")
+    until(lambda: {entry["environment"]["K_SERVICE"] for entry in machine.seen("start")} == {"work", "sink"})
+    assert not machine.seen("end")
+    machine.release("go")
+
+
 def test_idle_process_is_stopped(machine: Machine) -> None:
     machine.started(function_idle_seconds=0.2)
     machine.publish()

@@ -18,6 +18,7 @@ class ScriptedProcess:
         self.in_flight = 0
         self.is_ready = starts
         self.is_stopping = False
+        self.when_ready: Callable[[], None] | None = None
         self.most_in_flight = 0
         self.may_answer = asyncio.Event()
         self._ended = asyncio.Event()
@@ -202,5 +203,23 @@ def test_stopping_cancels_what_still_waits() -> None:
         await asyncio.wait([waiting])
         assert waiting.cancelled()
         assert bench.pool.processes == ()
+
+    run(scenario)
+
+
+def test_warm_process_takes_the_first_request_or_ends_idle() -> None:
+    async def scenario() -> None:
+        bench = Bench(idle_seconds=0.01)
+        bench.pool.warm()
+        bench.pool.warm()
+        assert len(bench.processes) == 1
+        request = bench.request()
+        await settle()
+        assert bench.processes[0].in_flight == 1
+        bench.processes[0].may_answer.set()
+        await request
+        bench.pool.warm()
+        await until(lambda: not bench.pool.processes)
+        assert len(bench.processes) == 1
 
     run(scenario)
