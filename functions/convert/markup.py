@@ -92,8 +92,10 @@ def _clean(element: "lxml.html.HtmlElement", author_styles: bool) -> None:
     tag = element.tag.lower()
     if tag == "iframe":
         _show_inner_page(element, author_styles)
-    elif tag in ("img", "source", "input") and tag != "source":
-        _clean_image(element) if tag == "img" else _show_input(element)
+    elif tag == "img":
+        _clean_image(element)
+    elif tag == "input":
+        _show_input(element)
     elif tag == "textarea":
         element.tag = "pre"
     elif tag == "details":
@@ -151,7 +153,7 @@ def _show_input(element: "lxml.html.HtmlElement") -> None:
     element.tag = "span"
     if kind in SHOWN_INPUTS:
         element.text = element.get("value", "")
-    elif kind in ("checkbox", "radio"):
+    elif kind in ("checkbox", "radio") and element.get("role") is None:
         element.text = "☒" if element.get("checked") is not None else "☐"
 
 

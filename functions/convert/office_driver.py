@@ -18,6 +18,7 @@ from com.sun.star.beans import PropertyValue  # noqa: E402
 from com.sun.star.connection import NoConnectException  # noqa: E402
 from com.sun.star.io import IOException  # noqa: E402
 from com.sun.star.lang import DisposedException, IllegalArgumentException  # noqa: E402
+from com.sun.star.table import BorderLine  # noqa: E402
 from com.sun.star.task import ErrorCodeIOException  # noqa: E402
 from com.sun.star.uno import RuntimeException  # noqa: E402
 
@@ -192,16 +193,17 @@ def _fit(document: Any, sheet: Any, width: int) -> None:
         setattr(style, margin, SHEET_MARGIN)
     style.HeaderIsOn = False
     style.FooterIsOn = False
-    style.PrintGrid = _is_plain(sheet)
+    _rule_lines(sheet)
     usable = (A4[1] if landscape else A4[0]) - 2 * SHEET_MARGIN
     style.ScaleToPagesX = max(1, math.ceil(width * SMALLEST_SCALE / usable))
     style.ScaleToPagesY = 0
     sheet.PageStyle = name
 
 
-def _is_plain(sheet: Any) -> bool:
-    """Whether nobody drew a line in it: then the grid is printed, so that rows can be followed."""
+def _rule_lines(sheet: Any) -> None:
+    """Draws a thin line under each row of a sheet in which nobody drew any, so that rows can be followed."""
     cursor = sheet.createCursor()
+    cursor.gotoStartOfUsedArea(False)
     cursor.gotoEndOfUsedArea(True)
     border = cursor.TableBorder
     lines = (
@@ -212,7 +214,11 @@ def _is_plain(sheet: Any) -> bool:
         border.HorizontalLine,
         border.VerticalLine,
     )
-    return not any(line.OuterLineWidth for line in lines) and not sheet.DrawPage.Count
+    if any(line.OuterLineWidth for line in lines) or sheet.DrawPage.Count:
+        return
+    border.HorizontalLine = border.BottomLine = BorderLine(0xC8CDD4, 0, 9, 0)
+    border.IsHorizontalLineValid = border.IsBottomLineValid = True
+    cursor.TableBorder = border
 
 
 def _export(document: Any, output: Path) -> None:

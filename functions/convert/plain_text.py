@@ -10,7 +10,7 @@ LINES_PER_BLOCK = 60
 ALIGNED = re.compile(r"\S(?:\t|  +)\S|[│─┌┐└┘├┤┬┴┼═║╔╗╚╝]|^[|+].*[|+]$", re.MULTILINE)
 ALIGNED_SHARE = 0.08
 ESCAPE_SEQUENCES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]")
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffe\uffff]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 def text_html(text: str) -> str:
@@ -23,7 +23,7 @@ def text_html(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text without what is not meant for the eye: escape sequences, control characters; line ends as one character."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")
+    text = re.sub("\r\n?|\x85|\u2028|\u2029", "\n", text).replace("\ufeff", "")
     return CONTROLS.sub("", ESCAPE_SEQUENCES.sub("", text))
 
 

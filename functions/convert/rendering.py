@@ -1,6 +1,7 @@
 """Turns a body of HTML into PDF with this function's own print style. Runs in the jail; fetches nothing but data: addresses."""
 
 import logging
+import re
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -8,6 +9,12 @@ from pathlib import Path
 import weasyprint
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher
+
+EMOJI_SEQUENCE = re.compile(
+    "<[^>]*>|((?:[\U0001f1e6-\U0001f1ff]{2}|[\u2190-\u2bff\U0001f000-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]?"
+    "(?:\u200d[\u2190-\u2bff\U0001f000-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]?)*))"
+)
+"""Tags (skipped), or one emoji with its modifiers and joiners: its parts must come from one font to be drawn as one."""
 
 STYLE_FILE = Path(__file__).with_name("print.css")
 
@@ -25,11 +32,17 @@ def render_body(body: str, output: Path, *, title: str) -> int:
 def render_page(page: str, output: Path) -> int:
     """Writes a PDF of a whole HTML page (already without active and remote parts); returns its number of pages."""
     fonts, style = _style()
+    page = EMOJI_SEQUENCE.sub(_in_emoji_font, page)
     document = weasyprint.HTML(string=page, url_fetcher=URLFetcher(allowed_protocols={"data"}), base_url=None).render(
         stylesheets=[style], font_config=fonts, presentational_hints=True
     )
     document.write_pdf(output)
     return len(document.pages)
+
+
+def _in_emoji_font(match: re.Match[str]) -> str:
+    emoji = match[1]
+    return f"<i class=emoji>{emoji}</i>" if emoji is not None and len(emoji) > 1 else match[0]
 
 
 @cache
