@@ -1,6 +1,7 @@
 """Removes from a PDF what would act on its own: scripts, launches, submissions, media players, links to local files.
 
-Ordinary links (http, https, mailto, tel, inside the document), form fields with their values, bookmarks and attached files stay.
+Ordinary links (http, https, mailto, tel, inside the document), form fields with their values, bookmarks and attached
+files stay.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ def disarm(pdf: Pdf) -> set[str]:
     return found
 
 
-def _disarm_catalog(root: Dictionary, found: set[str]) -> None:
+def _disarm_catalog(root: Object, found: set[str]) -> None:
     _disarm_triggers(root, found)
     if isinstance(root.get(Name.OpenAction), Dictionary):
         _disarm_action(root, Name.OpenAction, found)
@@ -95,14 +96,14 @@ def _leave_the_picture(annotation: Dictionary) -> None:
             del annotation[key]
 
 
-def _disarm_triggers(node: Dictionary, found: set[str]) -> None:
+def _disarm_triggers(node: Object, found: set[str]) -> None:
     """Additional actions (/AA) run on opening, printing, hovering: none of them is needed to read."""
     if Name.AA in node:
         del node[Name.AA]
         found.add("automatic actions")
 
 
-def _disarm_action(owner: Dictionary, key: Name, found: set[str]) -> None:
+def _disarm_action(owner: Object, key: Name, found: set[str]) -> None:
     action = owner.get(key)
     if isinstance(action, Array):
         return

@@ -1,4 +1,6 @@
-"""Converts one file into a PDF: asks the jailed worker, hands office files to the office converter, checks what came out."""
+"""Converts one file into a PDF: asks the jailed worker, hands office files to the office converter, checks what came
+out.
+"""
 
 import shutil
 import time
@@ -36,8 +38,8 @@ class Converter:
     ) -> Conversion:
         """Converts `source` (never changed) into the PDF `output`.
 
-        `filename` and `media_type_hint` are what the sender called it; the content decides. Raises StepFailed with the codes of
-        this function's README; time-outs and a missing converter are not determined by the inputs.
+        `filename` and `media_type_hint` are what the sender called it; the content decides. Raises StepFailed with
+        the codes of this function's README; time-outs and a missing converter are not determined by the inputs.
         """
         deadline = time.monotonic() + timeout_seconds
         with self._pool.worker() as worker:

@@ -1,4 +1,6 @@
-"""What convert decides: kinds of source, limits, conversions and their notices. Values only; no parser, no file, no clock."""
+"""What convert decides: kinds of source, limits, conversions and their notices. Values only; no parser, no file, no
+clock.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -96,17 +98,14 @@ _SUFFIXES_OF_TYPES: dict[str, frozenset[str]] = {
 }
 
 KNOWN_SUFFIXES = frozenset(
-    {
-        ".pdf", ".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xlsb", ".xltx", ".xltm", ".pptx", ".pptm", ".ppsx",
-        ".ppsm", ".potx", ".potm", ".odt", ".ott", ".ods", ".ots", ".odp", ".otp", ".odg", ".otg", ".odf", ".rtf", ".csv", ".tsv",
-        ".png", ".gif", ".bmp", ".webp", ".svg", ".msg", ".pages", ".numbers", ".key", ".wps",
-    }
-).union(*_SUFFIXES_OF_TYPES.values())  # fmt: skip
+    ".pdf .docx .docm .dotx .dotm .xlsx .xlsm .xlsb .xltx .xltm .pptx .pptm .ppsx .ppsm .potx .potm .odt .ott .ods .ots"
+    " .odp .otp .odg .otg .odf .rtf .csv .tsv .png .gif .bmp .webp .svg .msg .pages .numbers .key .wps".split()
+).union(*_SUFFIXES_OF_TYPES.values())
 """Endings that promise a type of ours; .txt and unknown endings promise nothing."""
 
 
 def name_differs(filename_suffix: str, found: SourceType) -> bool:
-    """Whether the file's name promises another type than its content has (macro, template and plain variants are one)."""
+    """Whether the file's name promises another type than its content has (macro and template variants are one)."""
     suffix = filename_suffix.lower()
     if suffix not in KNOWN_SUFFIXES or suffix == found.suffix:
         return False

@@ -73,7 +73,9 @@ def _normal(text: str) -> str:
 
 
 def package_text(path: Path) -> str | None:
-    """The visible text of an OOXML or ODF file by its XML, or None for another kind of file. A rough reading, for comparison."""
+    """The visible text of an OOXML or ODF file by its XML, or None for another kind of file. A rough reading, for
+    comparison.
+    """
     if not zipfile.is_zipfile(path):
         return None
     try:

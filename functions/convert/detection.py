@@ -1,6 +1,7 @@
 """Decides what a file is, by its content alone; refuses what cannot or must not be converted. Runs in the jail.
 
-The name's ending only tells kinds of text apart (Markdown, CSV, plain text look alike), and says what a broken file was meant to be.
+The name's ending only tells kinds of text apart (Markdown, CSV, plain text look alike), and says what a broken file
+was meant to be.
 """
 
 import re
@@ -152,7 +153,7 @@ def _whole_characters(head: bytes, path: Path) -> bytes:
 
 
 def text_type(text: str, suffix: str, media_type_hint: str) -> SourceType:
-    """What kind of text it is: marked-up content shows itself, the rest goes by the name's ending or the sender's word."""
+    """What kind of text it is: markup shows itself, the rest goes by the name's ending or the sender's word."""
     by_content = _markup(text, suffix)
     if by_content is not None:
         return by_content

@@ -15,6 +15,9 @@ BYTE_ORDER_MARKS = (
 )
 CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 ESCAPED_JAPANESE = re.compile(rb"\x1b\$[@B]|\x1b\(J")
+DECLARED_CHARSET = re.compile(
+    rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE
+)
 SAMPLE_BYTES = 256 * 1024
 
 
@@ -44,6 +47,12 @@ def decode(data: bytes, declared: str | None = None) -> DecodedText | None:
             return DecodedText(text, encoding, certain)
     damaged = _mostly_utf8(data)
     return damaged if damaged is not None else _guessed(data)
+
+
+def declared_charset(data: bytes) -> str | None:
+    """The encoding that an HTML or XML file names for itself in its first kilobytes."""
+    match = DECLARED_CHARSET.search(data[:4096])
+    return (match[1] or match[2]).decode("ascii", "replace") if match else None
 
 
 def is_binary(data: bytes) -> bool:

@@ -1,7 +1,9 @@
-"""Turns images into PDF without loss: the compressed data as they are where PDF knows them, else the same pixels packed anew.
+"""Turns images into PDF without loss: the compressed data as they are where PDF knows them, else the same pixels
+packed anew.
 
-Runs in the jail. Pictures that were lossy in a format that PDF does not know (HEIC, AVIF, lossy WebP) become JPEG of high quality.
-Nothing but the pixels, the colour profile and the resolution is carried over: no place, camera, or author.
+Runs in the jail. Pictures that were lossy in a format that PDF does not know (HEIC, AVIF, lossy WebP) become JPEG of
+high quality. Nothing but the pixels, the colour profile and the resolution is carried over: no place, camera, or
+author.
 """
 
 import io
@@ -21,7 +23,9 @@ from shared.errors import FailureCode, StepFailed
 POINTS_PER_INCH = 72.0
 DEFAULT_DPI = 96.0
 TRUSTED_DPI = (97.0, 2400.0)
-"""Outside this range a resolution is often a program's default (72, 96) or nonsense, and believed only if the page stays usual."""
+"""Outside this range a resolution is often a program's default (72, 96) or nonsense, and believed only if the page
+stays usual.
+"""
 MAX_USUAL_PAGE_POINTS = 1191.0
 """The long side of A3."""
 MAX_ASPECT_OF_DPI = 3.0
@@ -77,7 +81,9 @@ def convert_image(source: Path, source_type: SourceType, output: Path, limits: C
 
 
 def _measure(image: Image.Image, limits: ConversionLimits) -> int:
-    """The number of pages to make. Raises StepFailed before anything is decoded when there are too many pages or pixels."""
+    """The number of pages to make. Raises StepFailed before anything is decoded when there are too many pages or
+    pixels.
+    """
     frames = getattr(image, "n_frames", 1)
     pages = frames if image.format == "TIFF" else 1
     if pages > limits.max_pages:

@@ -1,4 +1,6 @@
-"""Reads e-mail (.eml, MIME) into a message that can be shown: headers, body, inline pictures, attachments, inner messages."""
+"""Reads e-mail (.eml, MIME) into a message that can be shown: headers, body, inline pictures, attachments, inner
+messages.
+"""
 
 import base64
 import email.message

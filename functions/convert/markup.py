@@ -29,16 +29,9 @@ LINK_SCHEMES = frozenset({"http", "https", "mailto", "tel", "ftp", ""})
 MAX_STYLE_CHARACTERS = 300_000
 SHOWN_INPUTS = frozenset({"text", "email", "number", "tel", "url", "search", "date", "time", "month", "week", ""})
 XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-DECLARED_CHARSET = re.compile(
-    rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE
-)
 MANY_COLUMNS = 9
-
-
-def declared_charset(data: bytes) -> str | None:
-    """The encoding that an HTML or XML file names for itself in its first kilobytes."""
-    match = DECLARED_CHARSET.search(data[:4096])
-    return (match[1] or match[2]).decode("ascii", "replace") if match else None
+PAGE_STYLES = re.compile(r"@page\b[^{}]*\{[^{}]*\}|(?<![-\w])page\s*:[^;}]*", re.IGNORECASE)
+"""Pages of an author's own (word processors write them into mail) would start anew after our headers."""
 
 
 def markdown_html(text: str) -> str:
@@ -67,7 +60,7 @@ def printable_html(text: str, *, author_styles: bool) -> str:
             if holds
         ]
         body.set("class", " ".join([*body.get("class", "").split(), *marks]))
-    return lxml.html.tostring(root, encoding="unicode", doctype="<!doctype html>")
+    return str(lxml.html.tostring(root, encoding="unicode", doctype="<!doctype html>"))
 
 
 def visible_text(page: str) -> str:
@@ -100,8 +93,9 @@ def _clean(element: "lxml.html.HtmlElement", author_styles: bool) -> None:
         element.tag = "pre"
     elif tag == "details":
         element.tag = "div"
-    elif tag == "style" and len(element.text or "") > MAX_STYLE_CHARACTERS:
-        element.text = ""
+    elif tag == "style":
+        style = element.text or ""
+        element.text = PAGE_STYLES.sub("", style) if len(style) <= MAX_STYLE_CHARACTERS else ""
 
 
 def _clean_attributes(element: "lxml.html.HtmlElement", author_styles: bool) -> None:

@@ -1,7 +1,7 @@
 """A resident LibreOffice in the jail: started by the first file, used for many, replaced after any failure.
 
-Two jailed processes share one scratch directory: LibreOffice itself, which may only listen on a unix socket, and the driver
-(`office_driver`), which may only connect to it. Neither reaches the network or files of others.
+Two jailed processes share one scratch directory: LibreOffice itself, which may only listen on a unix socket, and the
+driver (`office_driver`), which may only connect to it. Neither reaches the network or files of others.
 """
 
 import contextlib
@@ -31,10 +31,22 @@ FIRST_START_STATUS = 81
 """LibreOffice's way to say that it has made a new profile and wants to be started once more."""
 MIN_MEMORY_BYTES = 1536 * 1024 * 1024
 
+FONTS_FILE = "fonts.conf"
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+  <selectfont><rejectfont><pattern><patelt name="color"><bool>true</bool></patelt></pattern></rejectfont></selectfont>
+</fontconfig>
+"""
+"""LibreOffice before 7.5 leaves glyphs of colour fonts out of its PDFs; without such fonts it takes the outlines of
+others.
+"""
+
 # Nothing runs by itself, nothing is fetched, whatever a document asks for.
 PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
-<oor:items xmlns:oor="http://openoffice.org/2001/registry" xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
-{items}
+<oor:items xmlns:oor="http://openoffice.org/2001/registry" xmlns:xs="http://www.w3.org/2001/XMLSchema"
+xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"> {items}
 </oor:items>
 """
 SECURITY = "/org.openoffice.Office.Common/Security/Scripting"
@@ -58,7 +70,9 @@ PROFILE_VALUES = (
 
 @dataclass(frozen=True)
 class OfficeSource:
-    """A file for an office converter. `suffix` names its type; `filter` and its options say how to read plain text or CSV."""
+    """A file for an office converter. `suffix` names its type; `filter` and its options say how to read plain text or
+    CSV.
+    """
 
     path: Path
     suffix: str
@@ -70,7 +84,7 @@ class OfficeSource:
 
 @dataclass(frozen=True)
 class OfficeResult:
-    """What was made: who made it, and what the document hides (hidden sheets, hidden slides) and the PDF does not show."""
+    """What was made: by whom, and what the document hides (sheets, slides) and the PDF does not show."""
 
     converter: str
     hidden: tuple[str, ...] = ()
@@ -80,7 +94,9 @@ class DocumentConverter(Protocol):
     """Turns an office document into PDF."""
 
     def convert(self, source: OfficeSource, output: Path, *, timeout_seconds: float) -> OfficeResult:
-        """Writes the PDF to `output`. Raises StepFailed: corrupt, encrypted, conversion_failed, _timeout, converter_unavailable."""
+        """Writes the PDF to `output`. Raises StepFailed: corrupt, encrypted, conversion_failed, _timeout,
+        converter_unavailable.
+        """
         ...
 
     def close(self) -> None:
@@ -209,6 +225,7 @@ class LibreOfficeConverter:
     def _start_program(self, driver: JailedWorker) -> _Instance:
         name = f"docuelevate{secrets.token_hex(16)}"
         _write_profile(driver.scratch / "profile" / "user")
+        (driver.scratch / FONTS_FILE).write_text(FONTS, encoding="utf-8")
         remove_dead_sockets()
         sockets = _socket_paths(name, driver.scratch / "profile")
         program = self._spawn(driver.scratch, name)
@@ -236,7 +253,8 @@ class LibreOfficeConverter:
 
     def _spawn(self, scratch: Path, pipe: str) -> JailedProcess:
         arguments = (
-            "--headless", "--invisible", "--nologo", "--nodefault", "--norestore", "--nofirststartwizard", "--nolockcheck",
+            "--headless", "--invisible", "--nologo", "--nodefault", "--norestore", "--nofirststartwizard",
+            "--nolockcheck",
             f"-env:UserInstallation={(scratch / 'profile').as_uri()}",
             f"--accept=pipe,name={pipe};urp;StarOffice.ComponentContext",
         )  # fmt: skip
@@ -245,7 +263,11 @@ class LibreOfficeConverter:
             limits=self._limits,
             scratch=scratch,
             readable=READABLE,
-            environment={"SAL_USE_VCLPLUGIN": "svp", "SAL_DISABLE_OPENCL": "1"},
+            environment={
+                "SAL_USE_VCLPLUGIN": "svp",
+                "SAL_DISABLE_OPENCL": "1",
+                "FONTCONFIG_FILE": str(scratch / FONTS_FILE),
+            },
             sockets=Sockets.LISTEN,
             socket_directory=PIPE_DIRECTORY,
         )
@@ -266,7 +288,7 @@ def _write_profile(directory: Path) -> None:
 
 
 def _socket_paths(pipe: str, profile: Path) -> tuple[Path, ...]:
-    """Where LibreOffice puts the socket we ask for, and the one by which it finds another instance of the same profile."""
+    """Where LibreOffice puts the socket we ask for, and the one by which it finds others of its profile."""
     digest = hashlib.md5(profile.as_uri().encode("utf-16-le"), usedforsecurity=False).digest()
     return (
         PIPE_DIRECTORY / f"OSL_PIPE_{pipe}",

@@ -12,17 +12,17 @@ from typing import Any
 
 sys.path.append("/usr/lib/python3/dist-packages")
 
-import uno  # noqa: E402 (found only on the path above)
-from com.sun.star.awt import Size  # noqa: E402
-from com.sun.star.beans import PropertyValue  # noqa: E402
-from com.sun.star.connection import NoConnectException  # noqa: E402
-from com.sun.star.io import IOException  # noqa: E402
-from com.sun.star.lang import DisposedException, IllegalArgumentException  # noqa: E402
-from com.sun.star.table import BorderLine  # noqa: E402
-from com.sun.star.task import ErrorCodeIOException  # noqa: E402
-from com.sun.star.uno import RuntimeException  # noqa: E402
+import uno
+from com.sun.star.awt import Size
+from com.sun.star.beans import PropertyValue
+from com.sun.star.connection import NoConnectException
+from com.sun.star.io import IOException
+from com.sun.star.lang import DisposedException, IllegalArgumentException
+from com.sun.star.table import BorderLine
+from com.sun.star.task import ErrorCodeIOException
+from com.sun.star.uno import RuntimeException
 
-from shared.errors import FailureCode, StepFailed  # noqa: E402
+from shared.errors import FailureCode, StepFailed
 
 Params = Mapping[str, Any]
 
@@ -77,7 +77,8 @@ def connect(params: Params) -> bool:
 
 
 def convert(params: Params) -> dict[str, Any]:
-    """Converts `source` to the PDF `output`. Answers {hidden: descriptions of what is hidden in the document and stays so}.
+    """Converts `source` to the PDF `output`. Answers {hidden: descriptions of what is hidden in the document and
+    stays so}.
 
     Raises StepFailed: encrypted, corrupt, conversion_failed.
     """
@@ -91,7 +92,7 @@ def convert(params: Params) -> dict[str, Any]:
 
 
 def _load(source: Path, filter_name: str, filter_options: str) -> Any:
-    properties = {
+    properties: dict[str, Any] = {
         "Hidden": True,
         "ReadOnly": True,
         "MacroExecutionMode": NEVER_EXECUTE_MACROS,
@@ -171,7 +172,7 @@ def _prepare_workbook(document: Any) -> list[str]:
 
 def _widen_numbers(sheet: Any, last_column: int) -> None:
     """Gives numbers and dates the room without which they show as ###; columns of text keep their width."""
-    for index, column in enumerate(_items(sheet.Columns, last_column + 1)):
+    for column in _items(sheet.Columns, last_column + 1):
         if not column.IsVisible or not column.queryContentCells(NUMBERS).Count:
             continue
         width = column.Width

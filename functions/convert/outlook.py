@@ -1,4 +1,7 @@
-"""Reads Outlook messages (.msg) into the same message that mail makes. Sources: [MS-OXMSG], [MS-OXPROPS], [MS-OXRTFCP]."""
+"""Reads Outlook messages (.msg) into the same message that mail makes.
+
+Sources: [MS-OXMSG], [MS-OXPROPS], [MS-OXRTFCP], [MS-OXRTFEX].
+"""
 
 import datetime
 import re
@@ -22,8 +25,9 @@ TOP_HEADER_BYTES, EMBEDDED_HEADER_BYTES = 32, 24
 FILETIME_EPOCH = datetime.datetime(1601, 1, 1, tzinfo=datetime.UTC)
 RTF_COMPRESSED, RTF_PLAIN = 0x75465A4C, 0x414C454D
 RTF_DICTIONARY = (
-    b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor MS Sans SerifSymbol"
-    b"ArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
+    b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor "
+    b"MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par "
+    b"\\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 )
 
 
@@ -49,11 +53,9 @@ class _Reader:
         message.html = self._html(place, page)
         if not message.text.strip() and not message.html.strip():
             self._take_rich_text(place, page, message)
-        for name in sorted(
-            {entry[len(place)] for entry in self._entries if entry[: len(place)] == place and len(entry) > len(place)}
-        ):
-            if name.startswith("__attach_version1.0_"):
-                self._take_attachment((*place, name), page, message, depth)
+        children = {entry[-1] for entry in self._entries if entry[:-1] == place}
+        for name in sorted(name for name in children if name.startswith("__attach_version1.0_")):
+            self._take_attachment((*place, name), page, message, depth)
         return message
 
     def _headers(self, place: tuple[str, ...], fixed: dict[int, bytes], page: str | None) -> list[tuple[str, str]]:
@@ -83,9 +85,7 @@ class _Reader:
         data = self._stream(place, f"{HTML}0102")
         if data is None:
             return self._text(place, HTML, page)
-        from functions.convert.markup import declared_charset
-
-        decoded = encodings.decode(data, declared_charset(data) or page)
+        decoded = encodings.decode(data, encodings.declared_charset(data) or page)
         return decoded.text if decoded is not None else ""
 
     def _take_rich_text(self, place: tuple[str, ...], page: str | None, message: Message) -> None:
@@ -200,49 +200,72 @@ def rtf_html(rtf: bytes, encoding: str) -> str:
 
 
 def _rtf_content(rtf: bytes, encoding: str, *, html: bool) -> str:
-    output: list[str] = []
-    pending = bytearray()
-    stack: list[tuple[bool, bool]] = []
-    skipping, in_tag, skip_characters = False, False, 0
-
-    def flush() -> None:
-        if pending:
-            output.append(pending.decode(encoding, "replace"))
-            pending.clear()
-
+    reader = _RichTextReader(rtf, encoding, html)
     for match in RTF_TOKEN.finditer(rtf):
+        reader.take(match)
+    return reader.content()
+
+
+class _RichTextReader:
+    """Follows groups and control words of rich text and keeps what is to be seen of it."""
+
+    def __init__(self, rtf: bytes, encoding: str, html: bool) -> None:
+        self._rtf = rtf
+        self._encoding = encoding
+        self._html = html
+        self._output: list[str] = []
+        self._pending = bytearray()
+        self._outer: list[bool] = []
+        self._skipping = False
+        self._replaced_characters = 0
+
+    def content(self) -> str:
+        self._flush()
+        return "".join(self._output)
+
+    def take(self, match: "re.Match[bytes]") -> None:
         word, number, hexadecimal, symbol, brace, plain = match.groups()
         if brace == b"{":
-            stack.append((skipping, in_tag))
+            self._outer.append(self._skipping)
         elif brace == b"}":
-            skipping, in_tag = stack.pop() if stack else (False, False)
+            self._skipping = self._outer.pop() if self._outer else False
         elif word is not None:
-            if word in RTF_HIDDEN:
-                skipping = True
-            elif word == b"htmltag":
-                skipping, in_tag = not html, True
-            elif word == b"htmlrtf":
-                skipping = html and number != b"0"
-            elif not skipping and word in (b"par", b"line") and not (html and not in_tag and False):
-                flush()
-                output.append("\n")
-            elif not skipping and word == b"tab":
-                pending += b"\t"
-            elif not skipping and word == b"u" and number is not None:
-                flush()
-                output.append(chr(int(number) % 65536))
-                skip_characters = 1
+            self._take_word(word, number)
         elif symbol == b"*":
-            skipping = not (html and rtf[match.end() : match.end() + 8] == b"\\htmltag")
-        elif not skipping and hexadecimal is not None:
-            if skip_characters:
-                skip_characters -= 1
-            else:
-                pending.append(int(hexadecimal, 16))
-        elif not skipping and symbol is not None and symbol in b"\\{}":
-            pending += symbol
-        elif not skipping and plain is not None:
-            pending += plain[skip_characters:]
-            skip_characters = 0
-    flush()
-    return "".join(output)
+            # A destination that may be ignored; the wrapped HTML's tags stand in such.
+            self._skipping = not (self._html and self._rtf[match.end() : match.end() + 8] == b"\\htmltag")
+        elif not self._skipping:
+            self._take_characters(hexadecimal, symbol, plain)
+
+    def _take_word(self, word: bytes, number: bytes | None) -> None:
+        if word in RTF_HIDDEN:
+            self._skipping = True
+        elif word == b"htmltag":
+            self._skipping = not self._html
+        elif word == b"htmlrtf":
+            self._skipping = self._html and number != b"0"
+        elif self._skipping:
+            return
+        elif word in (b"par", b"line"):
+            self._pending += b"\n"
+        elif word == b"tab":
+            self._pending += b"\t"
+        elif word == b"u" and number is not None:
+            self._flush()
+            self._output.append(chr(int(number) % 65536))
+            self._replaced_characters = 1
+
+    def _take_characters(self, hexadecimal: bytes | None, symbol: bytes | None, plain: bytes | None) -> None:
+        if hexadecimal is not None and self._replaced_characters:
+            self._replaced_characters -= 1
+        elif hexadecimal is not None:
+            self._pending.append(int(hexadecimal, 16))
+        elif symbol is not None and symbol in b"\\{}":
+            self._pending += symbol
+        elif plain is not None:
+            self._pending += plain[self._replaced_characters :]
+            self._replaced_characters = 0
+
+    def _flush(self) -> None:
+        self._output.append(self._pending.decode(self._encoding, "replace"))
+        self._pending.clear()

@@ -1,4 +1,6 @@
-"""Tells the documents apart that are zip packages (OOXML, ODF, iWork) or OLE2 compound files, and finds locked ones. Runs in the jail."""
+"""Tells the documents apart that are zip packages (OOXML, ODF, iWork) or OLE2 compound files, and finds locked ones.
+Runs in the jail.
+"""
 
 import re
 import zipfile

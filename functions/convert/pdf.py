@@ -1,7 +1,7 @@
 """Checks, repairs and disarms a PDF. Runs in the jail.
 
-A sound PDF without active content passes byte for byte. Anything else is written anew by qpdf (or by PDFium where qpdf gives
-up), and a notice says why; a repair that may have lost something asks for a decision.
+A sound PDF without active content passes byte for byte. Anything else is written anew by qpdf (or by PDFium where
+qpdf gives up), and a notice says why; a repair that may have lost something asks for a decision.
 """
 
 import re
@@ -24,9 +24,9 @@ NO_DAMAGE = re.compile(r"common error handled correctly|reported number of objec
 """qpdf's words for what writers often get wrong and every reader takes."""
 
 HARMLESS_DAMAGE = re.compile(
-    r"file is damaged|can't find startxref|reconstruct cross-reference|xref not found|trailer size|can't find PDF header"
-    r"|xref size|duplicate|startxref|expected endobj|extraneous whitespace|invalid.*/Length|lacks /Length|/Length key"
-    r"|attempting to recover stream length|recovered stream length: [1-9]|expected endstream|xref entry|version|MediaBox",
+    r"file is damaged|can't find startxref|reconstruct cross-reference|xref not found|trailer size|xref size|xref entry"
+    r"|can't find PDF header|duplicate|startxref|expected endobj|extraneous whitespace|invalid.*/Length|lacks /Length"
+    r"|/Length key|attempting to recover stream length|recovered stream length: [1-9]|expected endstream|MediaBox",
     re.IGNORECASE,
 )
 """qpdf's words for damage of the table of contents and of lengths: the objects are found all the same."""
@@ -160,7 +160,7 @@ def _count_pages(pdf: Pdf, limits: ConversionLimits) -> int:
 
 
 def _refuse_wrappers(pdf: Pdf) -> None:
-    """Refuses PDFs whose visible page is only a notice: encrypted payloads (ISO 32000-2, §7.6.7) and dynamic XFA forms."""
+    """Refuses PDFs that only show a notice: encrypted payloads (ISO 32000-2, §7.6.7), dynamic XFA forms."""
     for specification in _embedded_files(pdf):
         if "/EP" in specification or specification.get(Name.AFRelationship) == Name.EncryptedPayload:
             raise StepFailed(FailureCode.RIGHTS_PROTECTED)
@@ -185,7 +185,7 @@ def _is_dynamic_form(pdf: Pdf) -> bool:
     form = pdf.Root.get(Name.AcroForm)
     if not isinstance(form, Dictionary) or Name.XFA not in form:
         return False
-    if pdf.Root.get(Name.NeedsRendering) is True:
+    if bool(pdf.Root.get(Name.NeedsRendering, False)):
         return True
     return any(re.search(rb"<dynamicRender>\s*required", packet) for packet in _xfa_packets(form[Name.XFA]))
 
@@ -279,6 +279,6 @@ def _page_opens(document: pypdfium2.PdfDocument, number: int) -> bool:
 def _is_blank(document: pypdfium2.PdfDocument, number: int) -> bool:
     page = document[number - 1]
     try:
-        return pdfium.FPDFPage_CountObjects(page) <= 0
+        return bool(pdfium.FPDFPage_CountObjects(page) <= 0)
     finally:
         page.close()

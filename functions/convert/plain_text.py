@@ -22,7 +22,7 @@ def text_html(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what is not meant for the eye: escape sequences, control characters; line ends as one character."""
+    """The text without escape sequences and control characters; every line end as one line feed."""
     text = re.sub("\r\n?|\x85|\u2028|\u2029", "\n", text).replace("\ufeff", "")
     return CONTROLS.sub("", ESCAPE_SEQUENCES.sub("", text))
 

@@ -1,4 +1,6 @@
-"""Turns a body of HTML into PDF with this function's own print style. Runs in the jail; fetches nothing but data: addresses."""
+"""Turns a body of HTML into PDF with this function's own print style. Runs in the jail; fetches nothing but data:
+addresses.
+"""
 
 import logging
 import re

@@ -8,7 +8,9 @@ import pikepdf
 from msoffcrypto.exceptions import DecryptionError, FileFormatError, InvalidKeyError, ParseError
 
 EDITING_PASSWORD = "VelvetSweatshop"  # noqa: S105 (the same for every file of every Excel)
-"""What Excel encrypts with when a workbook is protected against editing only ([MS-OFFCRYPTO] 2.4.2.3); everybody may read it."""
+"""What Excel encrypts with when a workbook is protected against editing only ([MS-OFFCRYPTO] 2.4.2.3); everybody may
+read it.
+"""
 
 
 def unlock(source: Path, password: str, output: Path) -> bool:

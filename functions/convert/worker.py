@@ -1,9 +1,12 @@
-"""The methods that convert runs in the jail: everything that touches a byte of the source. File names are relative to the scratch directory."""
+"""The methods that convert runs in the jail: everything that touches a byte of the source. File names are relative to
+the scratch directory.
+"""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functions.convert import coverage, encodings
 from functions.convert.core import ConversionLimits, Kind, SourceType, name_differs, notice
@@ -11,6 +14,9 @@ from functions.convert.detection import detect
 from functions.convert.unlocking import EDITING_PASSWORD, unlock, unlock_office
 from shared.documents import Notice
 from shared.errors import FailureCode, StepFailed
+
+if TYPE_CHECKING:
+    from functions.convert.mail import Message
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -25,31 +31,41 @@ CSV_FILTER = "Text - txt - csv (StarCalc)"
 TEXT_FILTER = "Text (encoded)"
 
 
+@dataclass
+class Task:
+    """One conversion: what is converted, into what, and what is to be told about it. `plain` asks to hurry."""
+
+    source: Path
+    found: SourceType
+    output: Path
+    limits: ConversionLimits
+    filename: str
+    plain: bool
+    warnings: list[Notice] = field(default_factory=list)
+
+
 def convert(params: Params) -> Answer:
     """Converts `source` into `output`, or prepares it for LibreOffice.
 
-    Answers {pages, converter, media_type, warnings}, or {office: {source, suffix, filter, filter_options}, media_type, warnings}.
+    Answers {pages, converter, media_type, warnings}, or {office: {source, suffix, filter, filter_options}, media_type,
+    warnings}. Raises StepFailed.
     """
-    source, output = Path(params["source"]), Path(params["output"])
-    filename = str(params["filename"])
+    source, filename = Path(params["source"]), str(params["filename"])
     limits = ConversionLimits(**params["limits"])
     found = detect(source, filename, str(params["media_type_hint"]), limits)
-    warnings: list[Notice] = []
     if found.kind is Kind.PROTECTED:
         source = _opened_for_reading(source)
         found = detect(source, filename, "", limits)
+    task = Task(source, found, Path(params["output"]), limits, filename, bool(params.get("plain")))
     if name_differs(Path(filename).suffix, found):
-        warnings.append(
+        task.warnings.append(
             notice(
-                "type_differs", f"The file's content is {found.media_type}, unlike its name; it was converted as that."
+                "type_differs", f"The content is {found.media_type}, unlike the file's name; it was converted as that."
             )
         )
-    answer = _CONVERTERS[found.kind](source, found, output, limits, params, warnings)
-    return {
-        "media_type": found.media_type,
-        **answer,
-        "warnings": [warning.model_dump(mode="json") for warning in warnings],
-    }
+    answer = _CONVERTERS[found.kind](task)
+    warnings = [warning.model_dump(mode="json") for warning in task.warnings]
+    return {"media_type": found.media_type, **answer, "warnings": warnings}
 
 
 def _opened_for_reading(source: Path) -> Path:
@@ -60,73 +76,59 @@ def _opened_for_reading(source: Path) -> Path:
     return opened
 
 
-def _convert_pdf(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_pdf(task: Task) -> Answer:
     from functions.convert.pdf import convert_pdf
 
-    result = convert_pdf(source, output, limits)
-    warnings += result.notices
+    result = convert_pdf(task.source, task.output, task.limits)
+    task.warnings += result.notices
     return {"pages": result.pages, "converter": result.converter}
 
 
-def _convert_image(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_image(task: Task) -> Answer:
     from functions.convert.images import convert_image
 
-    result = convert_image(source, found, output, limits)
-    warnings += result.notices
+    result = convert_image(task.source, task.found, task.output, task.limits)
+    task.warnings += result.notices
     return {"pages": result.pages, "converter": "img2pdf"}
 
 
-def _prepare_office(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
-    return {"office": {"source": source.name, "suffix": found.suffix, "filter": "", "filter_options": ""}}
+def _prepare_office(task: Task) -> Answer:
+    return {"office": {"source": task.source.name, "suffix": task.found.suffix, "filter": "", "filter_options": ""}}
 
 
-def _convert_text(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_text(task: Task) -> Answer:
     from functions.convert.plain_text import printable, text_html
 
-    text = _decoded(source, warnings)
-    _refuse_endless(text, limits)
+    text = _decoded(task.source, task.warnings)
+    _refuse_endless(text, task.limits)
     if len(text) > LARGE_TEXT_CHARACTERS:
-        prepared = source.with_name("prepared.txt")
+        prepared = task.source.with_name("prepared.txt")
         prepared.write_text(printable(text), encoding="utf-8")
         return {
             "office": {"source": prepared.name, "suffix": ".txt", "filter": TEXT_FILTER, "filter_options": "UTF8,LF,,,"}
         }
-    return _rendered(text_html(text), text, output, limits, params, warnings)
+    return _rendered(text_html(text), text, task)
 
 
-def _convert_markdown(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_markdown(task: Task) -> Answer:
     from functions.convert.markup import markdown_html
 
-    text = _decoded(source, warnings)
-    _refuse_endless(text, limits)
-    return _rendered_markup(markdown_html(text), output, limits, params, warnings)
+    text = _decoded(task.source, task.warnings)
+    _refuse_endless(text, task.limits)
+    return _rendered_markup(markdown_html(text), task)
 
 
-def _convert_table(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_table(task: Task) -> Answer:
     from functions.convert.tables import parse, table_html
 
-    text = _decoded(source, warnings)
-    table = parse(text, "\t" if found.suffix == ".tsv" else None)
+    text = _decoded(task.source, task.warnings)
+    table = parse(text, "\t" if task.found.suffix == ".tsv" else None)
     if table.cells > LARGE_TABLE_CELLS:
-        return _prepared_table(table.rows, table.columns, source)
-    return _rendered(table_html(table), text, output, limits, params, warnings)
+        return _prepared_table(table.rows, table.columns, task.source)
+    return _rendered(table_html(table), text, task)
 
 
 def _prepared_table(rows: tuple[tuple[str, ...], ...], columns: int, source: Path) -> Answer:
-    import csv
-
     prepared = source.with_name("prepared.csv")
     with prepared.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows(rows)
@@ -142,71 +144,54 @@ def _prepared_table(rows: tuple[tuple[str, ...], ...], columns: int, source: Pat
     }
 
 
-def _convert_html(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
-    from functions.convert.markup import declared_charset
-
-    text = _decoded(source, warnings, declared_charset(source.read_bytes()))
-    return _rendered_markup(text, output, limits, params, warnings)
+def _convert_html(task: Task) -> Answer:
+    text = _decoded(task.source, task.warnings, encodings.declared_charset(task.source.read_bytes()))
+    return _rendered_markup(text, task)
 
 
-def _convert_svg(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_svg(task: Task) -> Answer:
     from functions.convert.drawing import svg_page
-    from functions.convert.markup import declared_charset
     from functions.convert.rendering import render_page
 
-    page = svg_page(_decoded(source, warnings, declared_charset(source.read_bytes())))
-    return {"pages": render_page(page, output), "converter": "weasyprint"}
+    page = svg_page(_decoded(task.source, task.warnings, encodings.declared_charset(task.source.read_bytes())))
+    return {"pages": render_page(page, task.output), "converter": "weasyprint"}
 
 
-def _convert_mail(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_mail(task: Task) -> Answer:
     from functions.convert.mail import parse_mail
 
-    return _rendered_message(parse_mail(source.read_bytes()), output, limits, params, warnings)
+    return _rendered_message(parse_mail(task.source.read_bytes()), task)
 
 
-def _convert_outlook(
-    source: Path, found: SourceType, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _convert_outlook(task: Task) -> Answer:
     from functions.convert.outlook import parse_outlook
 
-    return _rendered_message(parse_outlook(source), output, limits, params, warnings)
+    return _rendered_message(parse_outlook(task.source), task)
 
 
-def _rendered_message(
-    message: Any, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _rendered_message(message: "Message", task: Task) -> Answer:
     from functions.convert.mail import message_html
 
     if message.attachments:
-        warnings.append(
+        task.warnings.append(
             notice("attachments_listed", f"{len(message.attachments)} attached files are listed, not converted.")
         )
     body = message_html(message, message.html if message.html.strip() else None)
-    return _rendered_markup(body, output, limits, params, warnings)
+    return _rendered_markup(body, task)
 
 
-def _rendered(
-    body: str, text: str, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _rendered(body: str, text: str, task: Task) -> Answer:
     from functions.convert.rendering import render_body
 
     if not text.strip():
         raise StepFailed(FailureCode.EMPTY)
-    pages = render_body(body, output, title=Path(str(params["filename"])).name)
-    _check_pages(pages, limits)
-    warnings += _coverage_notices(text, output)
+    pages = render_body(body, task.output, title=Path(task.filename).name)
+    _check_pages(pages, task.limits)
+    task.warnings += _coverage_notices(text, task.output)
     return {"pages": pages, "converter": "weasyprint"}
 
 
-def _rendered_markup(
-    text: str, output: Path, limits: ConversionLimits, params: Params, warnings: list[Notice]
-) -> Answer:
+def _rendered_markup(text: str, task: Task) -> Answer:
     """With the author's styles first; without them when they hide words from print (or when asked to hurry)."""
     from functions.convert.markup import printable_html, visible_text
     from functions.convert.rendering import render_page
@@ -216,14 +201,14 @@ def _rendered_markup(
     except ValueError as error:
         raise StepFailed(FailureCode.EMPTY) from error
     words = visible_text(plain_page)
-    if not params.get("plain"):
-        pages = render_page(printable_html(text, author_styles=True), output)
-        if coverage.compare(words, coverage.pdf_text(output)).share >= COVERAGE_WANTED:
-            _check_pages(pages, limits)
+    if not task.plain:
+        pages = render_page(printable_html(text, author_styles=True), task.output)
+        if coverage.compare(words, coverage.pdf_text(task.output)).share >= COVERAGE_WANTED:
+            _check_pages(pages, task.limits)
             return {"pages": pages, "converter": "weasyprint"}
-    pages = render_page(plain_page, output)
-    _check_pages(pages, limits)
-    warnings += _coverage_notices(words, output)
+    pages = render_page(plain_page, task.output)
+    _check_pages(pages, task.limits)
+    task.warnings += _coverage_notices(words, task.output)
     return {"pages": pages, "converter": "weasyprint"}
 
 
@@ -253,11 +238,11 @@ def _coverage_notices(source_text: str, output: Path, *, hidden: bool = False) -
     covered = coverage.compare(source_text, coverage.pdf_text(output))
     if covered.words < MIN_WORDS or covered.share >= COVERAGE_WANTED:
         return []
-    examples = ", ".join(covered.missing[:5])
+    share, examples = 100 * (1 - covered.share), ", ".join(covered.missing[:5])
     return [
         notice(
             "text_missing",
-            f"About {100 * (1 - covered.share):.0f} % of the words of the file are not in the PDF, for example: {examples}.",
+            f"About {share:.0f} % of the words of the file are not in the PDF, for example: {examples}.",
             needs_decision=covered.share < COVERAGE_ALARMING and not hidden,
         )
     ]
@@ -291,7 +276,7 @@ def identify(params: Params) -> Answer:
     return asdict(detect(Path(params["source"]), str(params["filename"]), str(params["media_type_hint"]), limits))
 
 
-_CONVERTERS = {
+_CONVERTERS: dict[Kind, Callable[[Task], Answer]] = {
     Kind.PDF: _convert_pdf,
     Kind.IMAGE: _convert_image,
     Kind.OFFICE: _prepare_office,
