@@ -89,7 +89,7 @@ def test_words_are_found_with_their_page(
         return [found for found in instance.found(words) if found["id"] == document_id]
 
     wait_for(lambda: bool(hit()), 30, f"{name} was not found")
-    assert page in hit()[0]["pages"]  # type: ignore[operator]
+    assert page in hit()[0]["page_numbers"]  # type: ignore[operator]
 
 
 def test_an_invoice_is_understood_with_evidence(library: dict[str, dict[str, object]]) -> None:

@@ -30,7 +30,7 @@ class Instance:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        command = [sys.executable, "-m", "local.cli", "serve"]
+        command = [str(Path(sys.executable).with_name("docuelevate")), "serve"]
         environment = os.environ | {
             "DATA_DIR": str(self.data),
             "PORT": str(self.port),
@@ -100,7 +100,7 @@ class Instance:
         """The hits of a search."""
         response = self.client.get("/api/search", params={"q": words, **more})
         response.raise_for_status()
-        return list(response.json()["results"])
+        return list(response.json()["hits"])
 
     def _answers(self) -> bool:
         assert self._process is not None
