@@ -44,6 +44,13 @@ STEP_WORK: Final[Mapping[str, str]] = {
     Step.INDEX.value: "Adding to search",
 }
 
+STEP_WAITS: Final[Mapping[str, str]] = {
+    Step.CONVERT.value: "Waiting to be converted",
+    Step.OCR.value: "Waiting for text recognition",
+    Step.ENRICH.value: "Waiting for the facts",
+    Step.INDEX.value: "Waiting for search",
+}
+
 CHANNEL_NAMES: Final[Mapping[str, str]] = {
     "web": "Upload",
     "api": "API",
@@ -169,8 +176,8 @@ def work(progress: Progress | None) -> str:
         return "Processing"
     if progress.step == Step.OCR and progress.total and progress.done is not None:
         return f"Recognizing {progress.done} of {count(progress.total, 'page')}"
-    doing = STEP_WORK.get(progress.step, "Processing")
-    return f"Waiting for: {doing.lower()}" if progress.state is StepState.WAITING else doing
+    names = STEP_WAITS if progress.state is StepState.WAITING else STEP_WORK
+    return names.get(progress.step, "Processing")
 
 
 def is_failed(document: DocumentSummary) -> bool:
@@ -208,7 +215,9 @@ def step_sentence(step: StepView) -> str:
     doing = STEP_WORK.get(step.step, step.step)
     if step.state is StepState.FAILED:
         return f"{doing}: failed"
-    return f"{doing}: waiting" if step.state is StepState.WAITING else work(step.progress) if step.progress else doing
+    if step.state is StepState.WAITING:
+        return STEP_WAITS.get(step.step, doing)
+    return work(step.progress) if step.progress else doing
 
 
 def step_seconds(step: StepView) -> float | None:

@@ -57,6 +57,8 @@ function edit(context, fact) {
   const form = h("form", { class: "editor" }, editor(context, fact), h("p", { class: "said" }, fact.dataset.kind === "long" ? "Ctrl + Enter saves, Esc takes it back." : "Enter saves, Esc takes it back."));
   const value = find(".value", fact);
   const close = () => {
+    // Removing a field that has the focus counts as leaving it.
+    form.dataset.closed = "true";
     form.remove();
     value.hidden = false;
     fact.classList.remove("editing");
@@ -79,7 +81,7 @@ function edit(context, fact) {
   });
   form.addEventListener("focusout", (event) => {
     // Leaving the field keeps what was typed; a field that did not change simply closes.
-    if (form.contains(event.relatedTarget) || !form.isConnected || form.dataset.saving) return;
+    if (form.contains(event.relatedTarget) || form.dataset.closed || form.dataset.saving) return;
     if (same(read(fact, form), raw(fact))) close();
     else store(context, fact, form, close);
   });

@@ -29,7 +29,7 @@ export function startKeys({ upload }) {
 
 function isTyping(target) {
   if (target.isContentEditable) return true;
-  return target.matches?.("input:not([type=checkbox], [type=radio], [type=button]), textarea, select") ?? false;
+  return target.matches?.("input:not([type=checkbox], [type=radio], [type=button], [type=file]), textarea, select") ?? false;
 }
 
 function focusSearch() {

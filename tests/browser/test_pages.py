@@ -1,0 +1,138 @@
+"""Every page, in both themes and all widths: scripts run, nothing is cut off, axe finds nothing serious."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.app import App
+from tests.browser.conftest import OpenPage
+from tests.browser.serving import Site
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+INVOICE = "scan-2026-11-23.pdf"
+LONG = "a-very-long-file-name-" + "that-never-ends-" * 9 + ".eml"
+PAGES = {
+    "home": "/",
+    "documents": "/documents",
+    "filtered": "/documents?tag=workshop&document_type=utility_bill",
+    "nothing filtered": "/documents?tag=unknown",
+    "trash": "/documents?trashed=true",
+    "review": "/review",
+    "search": "/search?q=shelves",
+    "nothing found": "/search?q=zebra",
+    "activity": "/activity",
+    "settings": "/settings",
+    "upload": "/upload",
+    "ready": INVOICE,
+    "timeline": f"{INVOICE}?tab=timeline",
+    "processing": "20261123_074512_scan_0007.tiff",
+    "encrypted": "payslip-october.pdf",
+    "corrupt": "broken-export.pdf",
+    "right to left": "kashf.pdf",
+    "long": LONG,
+    "trashed": "old-flyer.pdf",
+}
+
+
+def _address(library: Site, place: str) -> str:
+    if place.startswith("/"):
+        return library.url + place
+    filename, question, query = place.partition("?")
+    return library.url + library.document(filename) + question + query
+
+
+def _settled(page: Page) -> None:
+    page.wait_for_selector("html.scripted")
+    if page.locator(".document[data-pdf^='/']").count():
+        page.wait_for_selector(".page canvas")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("place", PAGES.values(), ids=PAGES.keys())
+def test_axe_finds_nothing_serious(library: Site, open_page: OpenPage, place: str, theme: str) -> None:
+    page = open_page(_address(library, place), theme=theme)
+    _settled(page)
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    serious = [
+        (each["id"], [node["html"][:160] for node in each["nodes"]])
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280, 2560])
+@pytest.mark.parametrize("place", PAGES.values(), ids=PAGES.keys())
+def test_nothing_is_wider_than_the_screen(library: Site, open_page: OpenPage, place: str, width: int) -> None:
+    page = open_page(_address(library, place), width=width)
+    _settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("place", ["/", "/documents", "/search?q=workshop", "/activity"])
+def test_lists_are_small_and_usable_before_scripts_run(library: Site, open_page: OpenPage, place: str) -> None:
+    page = open_page(library.url + place, scripts=False)
+    assert len(page.content().encode()) < 150_000
+    page.locator("main .row-link").first.click()
+    expect(page.locator(".document h1")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the PDF").or_(page.get_by_text("The pages appear here"))).to_be_visible()
+
+
+def test_pages_ask_nobody_but_their_server(library: Site, open_page: OpenPage) -> None:
+    page = open_page("about:blank")
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.goto(library.url + library.document(INVOICE))
+    App(page, library.url).wait_for_pages()
+    assert hosts - {""} == {urlsplit(library.url).netloc}
+
+
+def test_what_the_browser_keeps_never_goes_stale(library: Site, open_page: OpenPage) -> None:
+    page = open_page(library.url)
+    style = page.locator("link[rel=stylesheet]").first.get_attribute("href")
+    assert style is not None
+    kept = page.request.get(library.url + style)
+    other = page.request.get(library.url + "/static/another-release/" + style.split("/", 3)[3])
+    assert "immutable" in kept.headers["cache-control"]
+    assert other.status == 200
+    assert other.headers["cache-control"] == "no-cache"
+
+
+def test_an_empty_library_says_what_to_do(empty_library: Site, open_page: OpenPage) -> None:
+    page = open_page(empty_library.url)
+    expect(page.get_by_role("heading", name="Drop documents here")).to_be_visible()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Documents").click()
+    expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
+
+
+def test_an_unknown_document_is_a_page_that_helps(library: Site, open_page: OpenPage) -> None:
+    page = open_page(library.url)
+    answer = page.request.get(library.url + "/documents/nothing")
+    assert answer.status == 404
+    assert "There is nothing here" in answer.text()
+
+
+def test_search_that_does_not_answer_is_not_an_empty_result(searchless_library: Site, open_page: OpenPage) -> None:
+    page = open_page(searchless_library.url)
+    answer = page.request.get(searchless_library.url + "/search?q=shelves")
+    assert answer.status == 503
+    assert "Search does not answer" in answer.text()
+
+
+def test_markup_in_names_stays_text(empty_library: Site, open_page: OpenPage) -> None:
+    page = open_page(empty_library.url)
+    App(page, empty_library.url).drop([("<img src=x onerror=alert(1)>.txt", "one")])
+    row = App(page, empty_library.url).upload_of("<img src=x onerror=alert(1)>.txt")
+    expect(row).to_be_visible()
+    page.goto(empty_library.url + "/documents")
+    expect(page.locator(".row-link")).to_have_text("<img src=x onerror=alert(1)>")
+
+
+def test_the_chosen_theme_stays(library: Site, open_page: OpenPage) -> None:
+    page = open_page(library.url + "/settings", theme="light")
+    page.get_by_text("Dark", exact=True).click()
+    page.goto(library.url + "/documents")
+    assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
