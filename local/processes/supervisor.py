@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from local.manifests import Destination, Service
 from local.processes.environment import function_environment
 from local.processes.pool import Pool
 from local.processes.process import FunctionProcess
+from local.processes.sockets import remove, socket_directory
 
 
 class Supervisor:
@@ -33,8 +32,7 @@ class Supervisor:
         self._root = root
         self._configuration = configuration
         self._namespace = namespace
-        # A directory that nobody else may enter, on a local file system, with a path short enough for a socket.
-        self._sockets = Path(tempfile.mkdtemp(prefix="docuelevate-"))
+        self._sockets = socket_directory(Path(configuration["DATA_DIR"]))
         self._numbers = itertools.count(1)
         self._pools = {name: self._pool(service, idle_seconds, grace_seconds) for name, service in services.items()}
 
@@ -70,7 +68,7 @@ class Supervisor:
     async def stop(self) -> None:
         """End every process, gently first."""
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        remove(self._sockets)
 
     def kill(self) -> None:
         """End every process at once."""

@@ -1,5 +1,6 @@
 """The runner as a process with real children: on demand, scaled, stopped, replaced, drained, and never outlived."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from local.processes.sockets import remove
 
 PROGRAM = Path(__file__).with_name("runner_process.py")
 
@@ -205,6 +208,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     if made.runner and made.runner.poll() is None:
         made.runner.kill()
         made.runner.wait()
+    with contextlib.suppress(OSError):
+        remove((made.data / "sockets").readlink())
 
 
 def test_nothing_runs_until_there_is_work(machine: Machine) -> None:
