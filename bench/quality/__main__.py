@@ -29,8 +29,9 @@ from shared.documents import DocumentText
 from shared.metadata import Metadata
 
 FIELDS = (
-    "document_type", "title", "sender", "recipient", "document_date", "due_date", "language", "reference_number", "total",
-)  # fmt: skip
+    *("document_type", "title", "sender", "recipient", "document_date", "due_date"),
+    *("language", "reference_number", "total"),
+)
 NULL_UNLESS_LABELLED = frozenset({"due_date", "total"})
 SETS = {"development": development.TEMPLATES, "held_out": held_out.TEMPLATES}
 
@@ -57,8 +58,10 @@ def samples(templates: dict[str, tuple[Template, str]], count: int, scans: float
                 size = labels.pop("_size", "A4")
                 pdf = pdf_of(body, rng, size, "18mm" if size == "A4" else "6mm")
                 scan = rng.random() < scans
-                text = text_of(scanned(pdf, rng) if scan else pdf)
-                yield Sample(f"{name}-{country}-{number}", scene.language, scan, text, {"language": scene.language, **labels})
+                text = text_of(scanned(pdf, rng) if scan else pdf, "deu+eng" if scene.language == "de" else "eng")
+                yield Sample(
+                    f"{name}-{country}-{number}", scene.language, scan, text, {"language": scene.language, **labels}
+                )
 
 
 def judged(field: str, labels: dict[str, Any], metadata: Metadata) -> str | None:
@@ -97,42 +100,65 @@ def _row(name: str, counts: Counter[str]) -> str:
     return f"{name:<28}{precision:>10.3f}{recall:>10.3f}{f1:>10.3f}{labelled:>8}"
 
 
+def _print_error(sample: Sample, field: str, verdict: str, got: object) -> None:
+    print(f"{sample.name:<24}{field:<18}{verdict:<8}want {sample.labels.get(field)!s:<32} got {got}")
+
+
+class Tally:
+    """Verdicts counted by group and field, and by the confidence the extractor gave."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._by_confidence: dict[int, Counter[str]] = defaultdict(Counter)
+
+    def add(self, sample: Sample, field: str, verdict: str, confidence: float | None) -> None:
+        """Count one verdict; `confidence` is none where there is no value."""
+        labelled = sample.labels.get(field) is not None
+        for group in ("all", sample.language, "scan" if sample.scan else "digital"):
+            self._counts[group, field][verdict] += 1
+            self._counts[group, field]["wrong of a labelled one"] += verdict == "wrong" and labelled
+        if confidence is not None:
+            self._by_confidence[int(confidence * 10)][verdict] += 1
+
+    def print(self) -> None:
+        """One table per group, then how often values of each confidence were right."""
+        for group in ("all", "de", "en", "digital", "scan"):
+            print(f"\n{group:<28}{'precision':>10}{'recall':>10}{'F1':>10}{'n':>8}")
+            for field in FIELDS:
+                print(_row(field, self._counts[group, field]))
+            print(_row("every field", sum((self._counts[group, field] for field in FIELDS), Counter())))
+        print("\nconfidence  right  of")
+        for tenth, verdicts in sorted(self._by_confidence.items()):
+            share = verdicts["right"] / max(1, verdicts.total())
+            print(f"{tenth / 10:.1f}-{tenth / 10 + 0.1:.1f}    {share:>6.2f}{verdicts.total():>6}")
+
+
 def main() -> None:
-    """Print the table for one set of templates."""
-    parser = argparse.ArgumentParser(prog="python -m bench.quality")
-    parser.add_argument("--templates", choices=SETS, default="held_out")
-    parser.add_argument("--count", type=int, default=4)
-    parser.add_argument("--scans", type=float, default=0.33)
-    parser.add_argument("--errors", action="store_true")
-    options = parser.parse_args()
-    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    bins: dict[int, Counter[str]] = defaultdict(Counter)
-    extractor, seconds, total = RuleMetadataExtractor(), 0.0, 0
+    """Print the tables for one set of templates."""
+    options = _options()
+    tally, extractor, seconds, total = Tally(), RuleMetadataExtractor(), 0.0, 0
     for sample in samples(SETS[options.templates], options.count, options.scans):
         start = time.perf_counter()
         metadata = extractor.extract(sample.text, Hints(filename="scan_0001.pdf")).metadata
         seconds, total = seconds + time.perf_counter() - start, total + 1
         for field in FIELDS:
-            verdict = judged(field, sample.labels, metadata)
+            verdict, value = judged(field, sample.labels, metadata), getattr(metadata, field)
             if verdict is None:
                 continue
-            for group in ("all", sample.language, "scan" if sample.scan else "digital"):
-                counts[group, field][verdict] += 1
-                counts[group, field]["wrong of a labelled one"] += verdict == "wrong" and sample.labels.get(field) is not None
-            value = getattr(metadata, field)
-            if value is not None:
-                bins[int(value.confidence * 10)][verdict] += 1
+            tally.add(sample, field, verdict, value.confidence if value else None)
             if options.errors and verdict != "right":
-                print(f"{sample.name:<24}{field:<18}{verdict:<8}want {sample.labels.get(field)!s:<32} got {value.value if value else None}")
+                _print_error(sample, field, verdict, value.value if value else None)
     print(f"{options.templates} templates: {total} documents, {1000 * seconds / max(1, total):.1f} ms each")
-    for group in ("all", "de", "en", "digital", "scan"):
-        print(f"\n{group:<28}{'precision':>10}{'recall':>10}{'F1':>10}{'n':>8}")
-        for field in FIELDS:
-            print(_row(field, counts[group, field]))
-        print(_row("every field", sum((counts[group, field] for field in FIELDS), Counter())))
-    print("\nconfidence  right  of")
-    for tenth, verdicts in sorted(bins.items()):
-        print(f"{tenth / 10:.1f}-{tenth / 10 + 0.1:.1f}    {verdicts['right'] / max(1, verdicts.total()):>6.2f}{verdicts.total():>6}")
+    tally.print()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.quality")
+    parser.add_argument("--templates", choices=SETS, default="held_out")
+    parser.add_argument("--count", type=int, default=4, help="documents per template and country")
+    parser.add_argument("--scans", type=float, default=0.33, help="share of documents read through a simulated scan")
+    parser.add_argument("--errors", action="store_true", help="list what was wrong (development templates only)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -79,8 +79,9 @@ def recognized(image: Image.Image, number: int, width: float, height: float, lan
         engine.SetImage(image)
         engine.Recognize()
         scale_x, scale_y = width / image.width, height / image.height
-        words = tuple(_recognized_words(engine, tesserocr.RIL.WORD, scale_x, scale_y))
-        text = engine.GetUTF8Text()
+        read = bool(engine.AllWordConfidences())
+        words = tuple(_recognized_words(engine, tesserocr.RIL.WORD, scale_x, scale_y)) if read else ()
+        text = engine.GetUTF8Text() if words else ""
     return PageText(number=number, width=width, height=height, source="ocr", text=text, words=words)
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - page templates and word lists read better unbroken
 """HTML to PDF, and PDF to a scan of itself (grey, 150 dpi, slightly turned, JPEG)."""
 
 import io

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - page templates and word lists read better unbroken
 """Invented people, companies, dates and amounts, written as each country writes them. Deterministic by seed."""
 
 import random
@@ -6,12 +7,64 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 FIRST = {
-    "de": "Anna Lukas Sabine Jürgen Miriam Thorsten Özlem Kai-Uwe Franziska Bernd Leonie Xaver".split(),
-    "en": "Olivia James Priya Declan Hannah Marcus Siobhan Terrence Aisha Colin Beatrice Wayne".split(),
+    "de": [
+        "Anna",
+        "Lukas",
+        "Sabine",
+        "Jürgen",
+        "Miriam",
+        "Thorsten",
+        "Özlem",
+        "Kai-Uwe",
+        "Franziska",
+        "Bernd",
+        "Leonie",
+        "Xaver",
+    ],
+    "en": [
+        "Olivia",
+        "James",
+        "Priya",
+        "Declan",
+        "Hannah",
+        "Marcus",
+        "Siobhan",
+        "Terrence",
+        "Aisha",
+        "Colin",
+        "Beatrice",
+        "Wayne",
+    ],
 }
 LAST = {
-    "de": "Krämer Vogelsang Özdemir Lindner Habermehl Wiesner Schäfer-Roth Nowak Ehrlich Pfeiffer Baumgartner Zöller".split(),
-    "en": "Whitfield O'Connor Patel Hargreaves Lindqvist Donnelly Mbeki Ashworth Castellano Pruitt Ferreira Yates".split(),
+    "de": [
+        "Krämer",
+        "Vogelsang",
+        "Özdemir",
+        "Lindner",
+        "Habermehl",
+        "Wiesner",
+        "Schäfer-Roth",
+        "Nowak",
+        "Ehrlich",
+        "Pfeiffer",
+        "Baumgartner",
+        "Zöller",
+    ],
+    "en": [
+        "Whitfield",
+        "O'Connor",
+        "Patel",
+        "Hargreaves",
+        "Lindqvist",
+        "Donnelly",
+        "Mbeki",
+        "Ashworth",
+        "Castellano",
+        "Pruitt",
+        "Ferreira",
+        "Yates",
+    ],
 }
 FIRMS = {
     "de": ["Holzwerk Baier GmbH", "Elektro Sommer KG", "Nordlicht Medien UG", "Autohaus Reuter GmbH & Co. KG", "Bürobedarf Falk e.K.", "Tischlerei Morgenroth",
@@ -20,21 +73,76 @@ FIRMS = {
            "Pinecrest Landscaping, Inc.", "Meridian Print Works Ltd", "Two Rivers Supply Corp.", "Northgate Office Supplies PLC"],
 }  # fmt: skip
 STREETS = {
-    "de": "Ahornweg Lindenstraße Am_Markt Hauptstr. Industriering Goethestraße Mühlgasse Bahnhofsplatz".replace("_", "\u00a0").split(" "),
-    "en": ["Maple Street", "King's Road", "Harbour Lane", "Sunset Blvd", "Station Road", "Elm Avenue", "Mill Close", "Orchard Drive"],
+    "de": "Ahornweg Lindenstraße Am_Markt Hauptstr. Industriering Goethestraße Mühlgasse Bahnhofsplatz".replace(
+        "_", "\u00a0"
+    ).split(" "),
+    "en": [
+        "Maple Street",
+        "King's Road",
+        "Harbour Lane",
+        "Sunset Blvd",
+        "Station Road",
+        "Elm Avenue",
+        "Mill Close",
+        "Orchard Drive",
+    ],
 }
 TOWNS = {
-    "de": "48149 Münster|04109 Leipzig|79098 Freiburg|24103 Kiel|93047 Regensburg|65183 Wiesbaden".split("|"),
-    "uk": "Leeds LS1 4AP|Bristol BS1 5TR|Norwich NR2 1AD|Cardiff CF10 3NQ|York YO1 7HH".split("|"),
-    "us": "Austin, TX 78701|Portland, OR 97205|Madison, WI 53703|Tampa, FL 33602|Dayton, OH 45402".split("|"),
+    "de": ["48149 Münster", "04109 Leipzig", "79098 Freiburg", "24103 Kiel", "93047 Regensburg", "65183 Wiesbaden"],
+    "uk": ["Leeds LS1 4AP", "Bristol BS1 5TR", "Norwich NR2 1AD", "Cardiff CF10 3NQ", "York YO1 7HH"],
+    "us": ["Austin, TX 78701", "Portland, OR 97205", "Madison, WI 53703", "Tampa, FL 33602", "Dayton, OH 45402"],
 }
 GOODS = {
-    "de": ["Beratung vor Ort", "Ersatzteil 40 mm", "Montagearbeiten", "Kopierpapier A4", "Anfahrtspauschale", "Schraubensatz", "Wartung Heizung", "Druckerpatrone"],
-    "en": ["On-site consulting", "Replacement valve", "Labour", "Copy paper A4", "Call-out charge", "Fixings set", "Boiler service", "Printer cartridge"],
+    "de": [
+        "Beratung vor Ort",
+        "Ersatzteil 40 mm",
+        "Montagearbeiten",
+        "Kopierpapier A4",
+        "Anfahrtspauschale",
+        "Schraubensatz",
+        "Wartung Heizung",
+        "Druckerpatrone",
+    ],
+    "en": [
+        "On-site consulting",
+        "Replacement valve",
+        "Labour",
+        "Copy paper A4",
+        "Call-out charge",
+        "Fixings set",
+        "Boiler service",
+        "Printer cartridge",
+    ],
 }
 MONTHS = {
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
-    "en": "January February March April May June July August September October November December".split(),
+    "de": [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ],
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
 }
 
 
@@ -82,7 +190,11 @@ class Scene:
     def long_date(self, day: date | None = None) -> str:
         day = day or self.day
         month = MONTHS[self.language][day.month - 1]
-        return {"de": f"{day.day}. {month} {day.year}", "uk": f"{day.day} {month} {day.year}", "us": f"{month} {day.day}, {day.year}"}[self.country]
+        return {
+            "de": f"{day.day}. {month} {day.year}",
+            "uk": f"{day.day} {month} {day.year}",
+            "us": f"{month} {day.day}, {day.year}",
+        }[self.country]
 
     def any_date(self, day: date | None = None) -> str:
         return self.rng.choice([self.short_date, self.long_date])(day)
@@ -102,7 +214,10 @@ class Scene:
         return Decimal(self.rng.randrange(low * 100, high * 100)) / 100
 
     def items(self, count: int | None = None) -> list[tuple[str, int, Decimal]]:
-        return [(self.rng.choice(GOODS[self.language]), self.rng.randrange(1, 9), self.price()) for _ in range(count or self.rng.randrange(2, 6))]
+        return [
+            (self.rng.choice(GOODS[self.language]), self.rng.randrange(1, 9), self.price())
+            for _ in range(count or self.rng.randrange(2, 6))
+        ]
 
     @property
     def tax_rate(self) -> Decimal:

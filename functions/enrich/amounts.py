@@ -11,13 +11,50 @@ from functions.enrich.layout import Layout, Run
 from functions.enrich.wording import labels
 
 _SYMBOLS = {
-    "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR",
-    "$": "USD", "us$": "USD", "usd": "USD", "ca$": "CAD", "c$": "CAD", "cad": "CAD", "a$": "AUD", "au$": "AUD", "aud": "AUD",
-    "£": "GBP", "gbp": "GBP", "chf": "CHF", "fr.": "CHF", "sfr.": "CHF", "sfr": "CHF",
-    "¥": "JPY", "jpy": "JPY", "zł": "PLN", "pln": "PLN", "₹": "INR", "inr": "INR", "rs.": "INR", "rm": "MYR", "myr": "MYR",
-    "sek": "SEK", "nok": "NOK", "dkk": "DKK", "kč": "CZK", "czk": "CZK", "huf": "HUF", "sgd": "SGD", "s$": "SGD", "nzd": "NZD",
-    "hkd": "HKD", "cny": "CNY", "brl": "BRL", "r$": "BRL", "mxn": "MXN", "zar": "ZAR",
-}  # fmt: skip
+    "€": "EUR",
+    "eur": "EUR",
+    "euro": "EUR",
+    "euros": "EUR",
+    "$": "USD",
+    "us$": "USD",
+    "usd": "USD",
+    "ca$": "CAD",
+    "c$": "CAD",
+    "cad": "CAD",
+    "a$": "AUD",
+    "au$": "AUD",
+    "aud": "AUD",
+    "£": "GBP",
+    "gbp": "GBP",
+    "chf": "CHF",
+    "fr.": "CHF",
+    "sfr.": "CHF",
+    "sfr": "CHF",
+    "¥": "JPY",
+    "jpy": "JPY",
+    "zł": "PLN",
+    "pln": "PLN",
+    "₹": "INR",
+    "inr": "INR",
+    "rs.": "INR",
+    "rm": "MYR",
+    "myr": "MYR",
+    "sek": "SEK",
+    "nok": "NOK",
+    "dkk": "DKK",
+    "kč": "CZK",
+    "czk": "CZK",
+    "huf": "HUF",
+    "sgd": "SGD",
+    "s$": "SGD",
+    "nzd": "NZD",
+    "hkd": "HKD",
+    "cny": "CNY",
+    "brl": "BRL",
+    "r$": "BRL",
+    "mxn": "MXN",
+    "zar": "ZAR",
+}
 _CURRENCY = "(?:" + "|".join(re.escape(symbol) for symbol in sorted(_SYMBOLS, key=len, reverse=True)) + ")"
 _GROUPED = r"\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+"
 _NUMBER = rf"(?:{_GROUPED}|\d{{1,9}})(?:[.,](?:\d\d(?!\d)|[-–—]{{1,2}}))?"
@@ -285,10 +322,44 @@ _PARTS = (
     ),
     *("mahngebühr", "summary", "ytd", "limit", "coverage"),
 )
+_PAID_OUT = labels(
+    (
+        *(
+            "auszahlungsbetrag",
+            "auszahlung",
+            "überweisung",
+            "überweisungsbetrag",
+            "net pay",
+            "take home pay",
+            "net amount payable",
+        ),
+        *(
+            "net payment",
+            "net wages",
+            "net salary",
+            "nettolohn",
+            "netto ?-?verdienst",
+            "net à payer",
+            "netto a pagare",
+            "líquido a percibir",
+        ),
+    )
+)
+_AFTER_TAX = labels(("nett? total", "total nett?", "nett? amount"))
+_PATTERNS = {
+    "": ((_GROSS, 0.93, False), (_DUE, 0.88, False), (_PLAIN, 0.74, False)),
+    "receipt": ((_GROSS, 0.93, False), (_DUE, 0.88, False), (_PLAIN, 0.74, False), (_AFTER_TAX, 0.74, True)),
+    "payslip": ((_PAID_OUT, 0.9, True),),
+}
+"""Labels by type of document, with a confidence, and whether words for a part of the total do not matter there.
+
+On till slips "net total" is what is left to pay after tax and discount; elsewhere it is the sum before tax.
+"""
 _NOT_TOTAL = labels(_PARTS)
 _INCLUDING = re.compile(
     r"(?:incl|inkl|inc|including|einschl|mit|plus|with|ttc|gross|brutto)\w*\.?\s?(?:der |of |all )?"
-    r"(?:\W{0,3}\d{1,2}(?:[.,]\d{1,2})?\s?%\s?)?(?:vat|mwst|ust|umsatzsteuer|mehrwertsteuer|tax(?:es)?|gst|steuern?|tva|iva|btw)\b",
+    r"(?:\W{0,3}\d{1,2}(?:[.,]\d{1,2})?\s?%\s?)?(?:vat|mwst|ust|umsatzsteuer|mehrwertsteuer|tax(?:es)?|gst|"
+    r"steuern?|tva|iva|btw)\b",
     re.IGNORECASE,
 )
 
@@ -360,44 +431,53 @@ def document_currency(layout: Layout) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def total(layout: Layout) -> Total | None:
-    """The total of the document, or none when no label names one."""
-    candidates = list(_candidates(layout))
+def total(layout: Layout, document_type: str | None = None) -> Total | None:
+    """The total of the document, or none when no label names one. Of a payslip it is what was paid out."""
+    candidates = list(_candidates(layout, document_type))
     if not candidates:
         return None
     sums = _confirmed_sums(layout)
-    confidence, order, best = max(candidates, key=lambda item: (_ranked(item, sums), abs(item[2].value.value), item[1]))
-    if rounded := _rounded(layout, best, candidates[order:]):
-        best = rounded
-    rivals = {item[2].value.value for item in candidates if item[0] > confidence - 0.05}
-    confidence = min(0.98, confidence + 0.05 * (best.value.value in sums)) - 0.15 * (len(rivals) > 1)
-    return Total(best, best.value.currency or document_currency(layout), confidence)
+    best = max(candidates, key=lambda item: (_ranked(item, sums), abs(item.found.value.value)))
+    found = _rounded(layout, best.found, candidates) or best.found
+    rivals = {item.found.value.value for item in candidates if item.confidence > best.confidence - 0.05}
+    confirmed = 0.05 if found.value.value in sums else 0.0
+    confidence = min(0.98, best.confidence + confirmed) - (0.15 if len(rivals) > 1 else 0.0)
+    return Total(found, found.value.currency or document_currency(layout), confidence)
 
 
 _ROUNDING = re.compile(r"round|rundung|arrondi|redondeo|arrotond|afrond", re.IGNORECASE)
 
 
-def _rounded(
-    layout: Layout, chosen: Found[Amount], later: list[tuple[float, int, Found[Amount]]]
-) -> Found[Amount] | None:
+def _rounded(layout: Layout, chosen: Found[Amount], candidates: list["_Candidate"]) -> Found[Amount] | None:
     """The total after it was rounded to the smallest coin, where a till slip shows both."""
     if _ROUNDING.search(layout.text) is None:
         return None
-    near = (found for _, _, found in later if 0 < abs(found.value.value - chosen.value.value) <= Decimal("0.05"))
-    return next(near, None)
+    below = (
+        item.found
+        for item in candidates
+        if (item.found.run.page, item.found.run.top) > (chosen.run.page, chosen.run.top)
+    )
+    return next((found for found in below if 0 < abs(found.value.value - chosen.value.value) <= Decimal("0.05")), None)
 
 
-def _ranked(candidate: tuple[float, int, Found[Amount]], sums: set[Decimal]) -> float:
-    return candidate[0] + (0.2 if candidate[2].value.value in sums else 0.0)
+@dataclass(frozen=True)
+class _Candidate:
+    """An amount with a label that may make it the total."""
+
+    confidence: float
+    found: Found[Amount]
 
 
-def _candidates(layout: Layout) -> Iterator[tuple[float, int, Found[Amount]]]:
-    order = 0
-    for pattern, confidence in ((_GROSS, 0.93), (_DUE, 0.88), (_PLAIN, 0.74)):
+def _ranked(candidate: _Candidate, sums: set[Decimal]) -> float:
+    return round(candidate.confidence + (0.12 if candidate.found.value.value in sums else 0.0), 2)
+
+
+def _candidates(layout: Layout, document_type: str | None) -> Iterator[_Candidate]:
+    for pattern, confidence, keeps_parts in _PATTERNS.get(document_type or "", _PATTERNS[""]):
         for hit in labelled(layout, pattern, amounts_in, last_in_row=True):
-            order += 1
-            if hit.found.value.value != 0 and not _is_part(hit.line.text, hit.label):
-                yield confidence - (0.06 if hit.below else 0.0), order, hit.found
+            context = hit.cell.text if hit.below else hit.line.text
+            if hit.found.value.value != 0 and (keeps_parts or not _is_part(context, hit.label)):
+                yield _Candidate(confidence - (0.06 if hit.below else 0.0), hit.found)
 
 
 def _is_part(line: str, label: str) -> bool:

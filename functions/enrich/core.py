@@ -18,10 +18,28 @@ _PAYABLE = frozenset(
     {None, *map(DocumentType, ("invoice", "utility_bill", "reminder", "insurance", "tax", "credit_note"))}
 )
 _PRICED = _PAYABLE | frozenset(map(DocumentType, ("receipt", "quote", "order", "payslip", "delivery_note")))
+_TABULAR = frozenset(
+    map(
+        DocumentType,
+        (
+            "invoice",
+            "receipt",
+            "credit_note",
+            "bank_statement",
+            "payslip",
+            "order",
+            "delivery_note",
+            "form",
+            "tax",
+            "cv",
+        ),
+    )
+)
+"""Types whose sentences are small print: no summary is better than one of those."""
 
 
 def metadata_of(text: DocumentText, hints: Hints) -> Metadata:
-    """All fields the rules can tell, each with its evidence. A document without words gets a title from its file name."""
+    """All fields the rules can tell, with evidence. A document without words gets a title from its file name."""
     layout = read(text)
     if not layout.pages:
         return _of_filename(hints)
@@ -58,14 +76,12 @@ class _Reading:
         reader = dates.DateReader(dates.day_comes_first(layout, self._code))
         issued = dates.document_date(layout, reader, kind, self._heading())
         due = dates.due_date(layout, reader, issued, kind in _PAYABLE) if kind in _PRICED else None
-        people = parties.PartyReader(
-            layout, self._hints.vocabulary.senders, self._heading(), is_slip=kind is DocumentType.RECEIPT
-        )
+        people = parties.PartyReader(layout, self._hints.vocabulary.senders, self._heading(), kind)
         recipient = people.recipient()
         sender = people.sender(recipient)
         reference = references.reference_number(layout, kind)
         titled = self._titled(sender, recipient, reference)
-        total = amounts.total(layout) if kind in _PRICED else None
+        total = amounts.total(layout, kind) if kind in _PRICED else None
         day = self._dated(issued)
         return Metadata(
             title=self._title(titled),
@@ -88,7 +104,7 @@ class _Reading:
     def _told_language(self, text: DocumentText) -> Value[str] | None:
         if self._hints.language:
             return Value[str](value=self._hints.language, confidence=0.95, origin="rule")
-        found = language.detected(self._layout.text, doctype.form_words())
+        found = language.detected(self._layout.text)
         return Value[str](value=found[0], confidence=found[1], origin="rule") if found else None
 
     def _heading(self) -> Run | None:
@@ -177,6 +193,8 @@ class _Reading:
         return Value[str](value=name, confidence=confidence, origin="rule", evidence=proof)
 
     def _summary(self) -> Value[str] | None:
+        if self._kind in _TABULAR:
+            return None
         found = summary.summary(self._layout, self._code)
         return self._found(found, 0.7) if found else None
 

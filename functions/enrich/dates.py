@@ -33,10 +33,12 @@ _FORMS = (
         r"(?<![\d.,/-])(?P<year>(?:19|20)\d\d)(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})(?![\d/]|[.,-]\d)"
     ),
     re.compile(
-        r"(?<![\d.,/-])(?P<d>\d{1,2})\s?(?P<sep>[-/.])\s?(?P<m>\d{1,2})\s?(?P=sep)\s?(?P<year>(?:19|20)\d\d|\d\d)(?![\d/]|[.,-]\d)"
+        r"(?<![\d.,/-])(?P<d>\d{1,2})\s?(?P<sep>[-/.])\s?(?P<m>\d{1,2})\s?(?P=sep)\s?(?P<year>(?:19|20)\d\d|"
+        r"\d\d)(?![\d/]|[.,-]\d)"
     ),
     re.compile(
-        rf"(?<![\d.,/-])(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|º|°|\.)?(?:\s?-\s?|\s|/)?(?:of\s|de\s)?{_MONTH}\.?(?:\s?-\s?|,?\s|/)?(?:de\s|del\s)?{_YEAR}(?!\d)",
+        rf"(?<![\d.,/-])(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|º|°|\.)?(?:\s?-\s?|\s|/)?(?:of\s|"
+        rf"de\s)?{_MONTH}\.?(?:\s?-\s?|,?\s|/)?(?:de\s|del\s)?{_YEAR}(?!\d)",
         re.IGNORECASE,
     ),
     re.compile(
@@ -220,7 +222,8 @@ _ORDER_DATES = labels(
 _DELIVERY_DATES = labels(
     ("delivery date", "lieferdatum", "date of delivery", "date de livraison", "ship date", "versanddatum")
 )
-_PLAIN_LABELS = labels(("dated", "datum", "date", "fecha", "data", "vom", "sent", "gesendet", "envoyé", "dato", "tag"))
+_PLAIN_LABELS = labels(("datum", "date", "fecha", "data", "sent", "gesendet", "envoyé", "dato", "tag"))
+_OF = labels(("vom", "dated"))
 _PLACE_AND_DATE = re.compile(
     r"^[^\W\d_][\w.()/ -]{1,40}?,?\s*(?:,|den|am|le|,? the|a|,? li)\s*(?:den\s|am\s|le\s|the\s)?$", re.IGNORECASE
 )
@@ -260,6 +263,9 @@ _DUE_LABELS = labels(
             "due for payment",
         ),
         *(
+            r"pay(?:ment)?\b[^.\d]{0,30}\b(?:by|before)",
+            "buchen wir[^.\\d]{0,40} (?:am|zum)",
+            "ziehen wir[^.\\d]{0,40} (?:am|zum)",
             "payable before",
             "(?:remit|pay(?:able)?|payment) until",
             "please pay (?:by|before)",
@@ -302,7 +308,8 @@ _WEAK_DUE = re.compile(
     re.IGNORECASE,
 )
 _PAYMENT_NEAR = re.compile(
-    r"zahl|überweis|begleich|abgebucht|einzug|eingezogen|abbuch|betrag|konto|lastschrift|pay|remit|settle|amount|account",
+    r"zahl|überweis|begleich|abgebucht|einzug|eingezogen|abbuch|betrag|konto|lastschrift|pay|remit|settle|"
+    r"amount|account",
     re.IGNORECASE,
 )
 _NOT_DUE = re.compile(
@@ -315,11 +322,13 @@ _DAY_WORD = r"(?:kalender|werk|bank|calendar |business |working )?(?:tage?n?|day
 _TERMS = (
     re.compile(rf"(?:innerhalb|innert|binnen)(?: von)?\s{_DAYS}\s?{_DAY_WORD}", re.IGNORECASE),
     re.compile(
-        rf"(?:within|in|net|netto|zahlungsziel:?|zahlbar|terms:?|zahlungsbedingungen:?|à|a|dans les|binnen)\s{_DAYS}\s?{_DAY_WORD}",
+        rf"(?:within|in|net|netto|zahlungsziel:?|zahlbar|terms:?|zahlungsbedingungen:?|à|a|dans les|"
+        rf"binnen)\s{_DAYS}\s?{_DAY_WORD}",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"{_DAYS}\s?{_DAY_WORD}\s(?:netto|net|rein netto|ohne abzug|after invoice|from (?:the )?(?:date of )?invoice|nach rechnung|zahlungsziel|dopo|na factuurdatum)",
+        rf"{_DAYS}\s?{_DAY_WORD}\s(?:netto|net|rein netto|ohne abzug|after invoice|"
+        rf"from (?:the )?(?:date of )?invoice|nach rechnung|zahlungsziel|dopo|na factuurdatum)",
         re.IGNORECASE,
     ),
     re.compile(rf"(?<![^\W_])net\s?{_DAYS}(?!\d)", re.IGNORECASE),
@@ -461,7 +470,9 @@ _ISSUED = re.compile(r"(?:vom|dated|of|du|del|van|date|datum|,)\W{0,3}$", re.IGN
 
 def _headed_dates(layout: Layout, reader: DateReader, heading: Run) -> Iterator[Dated]:
     line = next((line for line in layout.lines if line.page == heading.page and heading in line.cells), None)
-    for found in reader(line) if line and len(line.text) < 120 else ():
+    if line is None or len(line.text) >= 120:
+        return
+    for found in reader(line):
         if _ISSUED.search(line.text[: found.start]) and not _RANGE_AFTER.match(line.text[found.end :]):
             yield Dated(found.value, line, found.start, found.end, 0.95)
 
@@ -471,11 +482,11 @@ def _with(dated: Dated, confidence: float) -> Dated:
 
 
 def _labelled_dates(layout: Layout, reader: DateReader, document_type: str | None) -> Iterator[Dated]:
-    groups = [(_STRONG_LABELS, 0.96), (_PLAIN_LABELS, 0.88)]
+    groups = [(_STRONG_LABELS, 0.96), (_PLAIN_LABELS, 0.88), (_OF, 0.78)]
     if document_type in {"order", "receipt"}:
         groups.append((_ORDER_DATES, 0.93))
     if document_type == "delivery_note":
-        groups.append((_DELIVERY_DATES, 0.9))
+        groups.append((_DELIVERY_DATES, 0.95))
     for pattern, confidence in groups:
         for hit in labelled(layout, pattern, reader):
             if confidence > 0.88 or not _belongs_elsewhere(hit):
@@ -514,29 +525,38 @@ def _is_other(run: Run, start: int, end: int) -> bool:
     return _OTHER_DATE.search(before) is not None or _RANGE_AFTER.match(after) is not None
 
 
+MAX_DATES_ALONE = 2
+
+
 def _placed_dates(layout: Layout, reader: DateReader) -> Iterator[Dated]:
-    """Dates that speak by their place: "Berlin, 12 March 2024", alone near the top, or with a time on a till slip."""
-    for page in layout.pages:
-        for cell in page.cells:
-            for found in reader(cell):
-                confidence = _place_confidence(layout, page.height, found)
-                if confidence:
-                    yield Dated(found.value, cell, found.start, found.end, confidence)
+    """Dates that speak by their place: "Berlin, 12 March 2024", alone near the top, or with a time on a till slip.
+
+    Where more dates stand alone than a letter has, they are a column of a table and say nothing.
+    """
+    found = [found for page in layout.pages for cell in page.cells for found in reader(cell)]
+    alone = sum(_is_alone(one) for one in found if one.run.page == layout.first.number)
+    for one in found:
+        confidence = _place_confidence(layout, one)
+        if confidence and not (alone > MAX_DATES_ALONE and _is_alone(one)):
+            yield Dated(one.value, one.run, one.start, one.end, confidence)
 
 
-def _place_confidence(layout: Layout, page_height: float, found: Found[date]) -> float:
+def _is_alone(found: Found[date]) -> bool:
+    before, after = found.run.text[: found.start].strip(), found.run.text[found.end :].strip(" .")
+    return not after and (not before or _WEEKDAY.match(before) is not None)
+
+
+def _place_confidence(layout: Layout, found: Found[date]) -> float:
     before, after = found.run.text[: found.start], found.run.text[found.end :]
-    first, position = found.run.page == layout.first.number, found.run.top / page_height
+    page = next(page for page in layout.pages if page.number == found.run.page)
+    first, position = page is layout.first, found.run.top / page.height
     if _is_other(found.run, found.start, found.end):
         return 0.0
     if _PLACE_AND_DATE.match(before) and len(after.strip()) <= 2:
         return 0.9 if first and position < 0.5 else 0.72
-    alone = len(after.strip(" .")) == 0 and (not before.strip() or _WEEKDAY.match(before.strip()) is not None)
-    if alone and first and position < 0.45:
+    if first and position < 0.45 and _is_alone(found):
         return 0.84 - 0.3 * position
-    if _TIME_AFTER.match(after) and first:
-        return 0.74 - 0.1 * position
-    return 0.0
+    return 0.74 - 0.1 * position if first and _TIME_AFTER.match(after) else 0.0
 
 
 def due_date(layout: Layout, reader: DateReader, issued: Dated | None, computes: bool) -> Dated | None:

@@ -68,9 +68,9 @@ class _PageProof:
         """The boxes of `quote`; empty where the page has no such words but its text has it; none: not on the page."""
         if not quote:
             return None
-        if claimed and all(box in self._by_box for box in claimed):
-            if quote in normalized(" ".join(self._by_box[box] for box in claimed)):
-                return claimed
+        known = bool(claimed) and all(box in self._by_box for box in claimed)
+        if known and quote in normalized(" ".join(self._by_box[box] for box in claimed)):
+            return claimed
         if found := self._located(quote):
             return found
         return () if quote in self._text else None

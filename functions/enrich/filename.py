@@ -8,7 +8,7 @@ _RESERVED = re.compile(r"^(?:con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 
 
 def suggested(title: str, day: str | None) -> str | None:
-    """`YYYY-MM-DD_Title` without extension, or the title alone where there is no date; none if nothing is left of it."""
+    """`YYYY-MM-DD_Title` without extension, the title alone where there is no date; none if nothing is left."""
     name = safe(title)
     if not name:
         return None

@@ -32,6 +32,7 @@ class Labelled(Generic[V]):
 
     found: Found[V]
     label: str
+    cell: Run
     line: Line
     below: bool
 
@@ -63,9 +64,9 @@ def _in_line(
                 break
             found = _beside(line.cells[number:], match.end(), finder, last_in_row)
             if found is not None:
-                yield Labelled(found, match.group(), line, below=False)
+                yield Labelled(found, match.group(), cell, line, below=False)
             elif (under := _under(page, index, cell, match, finder)) is not None:
-                yield Labelled(under, match.group(), line, below=True)
+                yield Labelled(under, match.group(), cell, line, below=True)
 
 
 def _beside(cells: tuple[Run, ...], after: int, finder: Finder[V], last_in_row: bool) -> Found[V] | None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import median
 
 from shared.documents import Box, DocumentText, PageText, Word
@@ -20,6 +21,7 @@ MAX_LINE_CHARACTERS = 600
 MAX_WORD_CHARACTERS = 200
 GRID_WIDTH, GRID_HEIGHT = 5.0, 10.0
 BUCKET = 16.0
+MAX_BLOCK_GAP = 150.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Run:
     def box(self) -> Box:
         return enclosing(self.words)
 
-    @property
+    @cached_property
     def height(self) -> float:
         """The height of its tallest word, in points: a measure of the type size."""
         return max(word.box[3] - word.box[1] for word in self.words)
@@ -103,7 +105,7 @@ class Page:
     @cached_property
     def blocks(self) -> tuple[tuple[Run, ...], ...]:
         """Left-aligned cells under each other at ordinary line distance, in reading order."""
-        return tuple(_stacked(self.cells, self.body_height))
+        return tuple(sorted(_stacked(self.cells, self.body_height), key=lambda block: block[0].top))
 
 
 @dataclass(frozen=True)
@@ -152,19 +154,25 @@ def read(text: DocumentText) -> Layout:
 
 def laid_out(page: PageText) -> Page:
     """One page as lines and cells."""
-    words = [word for word in page.words[:MAX_WORDS_PER_PAGE] if word.text.strip()]
-    measured = bool(words)
+    words = [word for word in page.words[:MAX_WORDS_PER_PAGE] if word.text.strip() and not _is_upright(word)]
+    measured = bool(page.words)
     rows = _rows(words) if measured else list(_grid_rows(page.text))
     lines = tuple(_line(page.number, row) for row in rows[:MAX_LINES_PER_PAGE])
     width, height = (page.width, page.height) if measured else _grid_size(page.text)
     return Page(page.number, width or 595.0, height or 842.0, lines, measured, page.source == "ocr")
 
 
+def _is_upright(word: Word) -> bool:
+    """Whether a word runs up or down the margin, as archive stamps do; it belongs to no line."""
+    x0, y0, x1, y1 = word.box
+    return len(word.text) >= 3 and y1 - y0 > 1.8 * (x1 - x0)
+
+
 def _line(number: int, row: list[Word]) -> Line:
     words = tuple(_bounded(row))
     gap = max(5.0, 1.2 * max(word.box[3] - word.box[1] for word in words))
     cells: list[list[Word]] = [[words[0]]]
-    for previous, word in zip(words, words[1:], strict=False):
+    for previous, word in pairwise(words):
         if word.box[0] - previous.box[2] > gap:
             cells.append([])
         cells[-1].append(word)
@@ -228,18 +236,20 @@ def _grid_size(text: str) -> tuple[float, float]:
 
 
 def _stacked(cells: tuple[Run, ...], body: float) -> Iterator[tuple[Run, ...]]:
-    open_blocks: list[list[Run]] = []
+    growing: list[list[Run]] = []
     for cell in cells:
-        for block in open_blocks:
-            if _continues(block[-1], cell, body):
-                block.append(cell)
-                break
-        else:
-            open_blocks.append([cell])
-    return iter([tuple(block) for block in open_blocks])
+        block = next((block for block in growing if _continues(block[-1], cell, body)), None)
+        if block is not None:
+            block.append(cell)
+            continue
+        reach = cell.top - MAX_BLOCK_GAP
+        yield from (tuple(block) for block in growing if block[-1].box[3] < reach)
+        growing = [block for block in growing if block[-1].box[3] >= reach]
+        growing.append([cell])
+    yield from (tuple(block) for block in growing)
 
 
 def _continues(above: Run, below: Run, body: float) -> bool:
     size = max(above.height, below.height, body)
     distance = below.box[1] - above.box[3]
-    return abs(below.box[0] - above.box[0]) <= 0.5 * size and -0.5 * size < distance <= 1.9 * size
+    return abs(below.box[0] - above.box[0]) <= 0.5 * size and -0.5 * size < distance <= 2.3 * size

@@ -43,29 +43,188 @@ _INVOICE = (
 _OWN = {
     "invoice": _numbered(*_INVOICE, "document", "beleg"),
     "utility_bill": _numbered(*_INVOICE, "beleg", "statement"),
-    "credit_note": _numbered("gutschrift", "gutschrifts", "gutschrift rechnungs", "credit note", "credit memo", "credit", "avoir", "storno", "stornorechnung", "rechnungskorrektur", "korrekturrechnung", *_INVOICE),
+    "credit_note": _numbered(
+        "gutschrift",
+        "gutschrifts",
+        "gutschrift rechnungs",
+        "credit note",
+        "credit memo",
+        "credit",
+        "avoir",
+        "storno",
+        "stornorechnung",
+        "rechnungskorrektur",
+        "korrekturrechnung",
+        *_INVOICE,
+    ),
     "reminder": _numbered("mahnung", "mahnungs", "mahn", "reminder", "notice"),
-    "receipt": _numbered("beleg", "bon", "kassenbon", "quittung", "quittungs", "receipt", "transaction", "trans", "ticket", "slip", "rechnung", "invoice", "bill", "document", "doc", "tax invoice"),
-    "order": _numbered("bestell", "bestellung", "bestellungs", "auftrag", "auftrags", "auftragsbestätigung", "auftragsbestätigungs", "ab", "order", "purchase order", "po", "p.o", "order confirmation", "confirmation", "commande", "pedido", "ordine"),
-    "quote": _numbered("angebot", "angebots", "kostenvoranschlag", "offerte", "offerten", "quote", "quotation", "estimate", "offer", "proposal", "devis", "presupuesto", "preventivo"),
-    "delivery_note": _numbered("lieferschein", "liefer", "delivery note", "delivery", "dispatch note", "packing slip", "packing list", "shipment", "bon de livraison", "albarán", "ddt", "dn"),
-    "contract": _numbered("vertrag", "vertrags", "mietvertrag", "contract", "agreement", "lease", "contrat", "contrato"),
-    "insurance": _numbered("versicherung", "versicherungs", "versicherungsschein", "versicherungsschein", "police", "policen", "polizzen", "vertrag", "vertrags", "schaden", "schadens", "policy", "claim", "certificate", "contrat"),
+    "receipt": _numbered(
+        "beleg",
+        "bon",
+        "kassenbon",
+        "quittung",
+        "quittungs",
+        "receipt",
+        "transaction",
+        "trans",
+        "ticket",
+        "slip",
+        "rechnung",
+        "invoice",
+        "bill",
+        "document",
+        "doc",
+        "tax invoice",
+    ),
+    "order": _numbered(
+        "bestell",
+        "bestellung",
+        "bestellungs",
+        "auftrag",
+        "auftrags",
+        "auftragsbestätigung",
+        "auftragsbestätigungs",
+        "ab",
+        "order",
+        "purchase order",
+        "po",
+        "p.o",
+        "order confirmation",
+        "confirmation",
+        "commande",
+        "pedido",
+        "ordine",
+    ),
+    "quote": _numbered(
+        "angebot",
+        "angebots",
+        "kostenvoranschlag",
+        "offerte",
+        "offerten",
+        "quote",
+        "quotation",
+        "estimate",
+        "offer",
+        "proposal",
+        "devis",
+        "presupuesto",
+        "preventivo",
+    ),
+    "delivery_note": _numbered(
+        "lieferschein",
+        "liefer",
+        "delivery note",
+        "delivery",
+        "dispatch note",
+        "packing slip",
+        "packing list",
+        "shipment",
+        "bon de livraison",
+        "albarán",
+        "ddt",
+        "dn",
+    ),
+    "contract": _numbered(
+        "vertrag", "vertrags", "mietvertrag", "contract", "agreement", "lease", "contrat", "contrato"
+    ),
+    "insurance": _numbered(
+        "versicherung",
+        "versicherungs",
+        "versicherungsschein",
+        "versicherungsschein",
+        "police",
+        "policen",
+        "polizzen",
+        "vertrag",
+        "vertrags",
+        "schaden",
+        "schadens",
+        "policy",
+        "claim",
+        "certificate",
+        "contrat",
+    ),
     "bank_statement": _numbered("auszug", "auszugs", "kontoauszug", "statement", "konto", "account"),
     "payslip": _numbered("personal", "pers", "employee", "payroll", "staff", "mitarbeiter"),
-    "tax": _numbered("steuer", "bescheid", "aktenzeichen", "kassenzeichen", "identifikations", "notice", "case", "tax reference", "utr"),
-    "certificate": _numbered("zertifikat", "zertifikats", "urkunden", "register", "registrier", "certificate", "registration", "zeugnis"),
-    "medical": _numbered("befund", "auftrags", "fall", "patienten", "report", "case", "lab", "specimen", "accession", "patient"),
+    "tax": _numbered(
+        "steuer",
+        "bescheid",
+        "aktenzeichen",
+        "kassenzeichen",
+        "identifikations",
+        "notice",
+        "case",
+        "tax reference",
+        "utr",
+    ),
+    "certificate": _numbered(
+        "zertifikat", "zertifikats", "urkunden", "register", "registrier", "certificate", "registration", "zeugnis"
+    ),
+    "medical": _numbered(
+        "befund", "auftrags", "fall", "patienten", "report", "case", "lab", "specimen", "accession", "patient"
+    ),
     "report": _numbered("bericht", "berichts", "prüfbericht", "gutachten", "report", "document", "project"),
     "warranty": _numbered("garantie", "serien", "serial", "warranty", "certificate", "registration"),
     "form": _numbered("formular", "antrag", "antrags", "form", "application"),
-}  # fmt: skip
+}
 _CASE = _plain(
-    *("aktenzeichen", "az\\.", "geschäftszeichen", "geschäftsz\\.", "unser zeichen", "unsere zeichen", "kassenzeichen", "vorgangsnummer", "vorgangs nr"),
-    *("our ref(?:erence)?", "reference(?: no| number| code)?", "ref(?: no)?", "case (?:no|number|id|ref)", "file (?:no|number|ref)", "matter (?:no|number)", "ticket (?:no|number|id)"),
-    *("docket (?:no|number)", "buchungszeichen", "referenz(?:nummer| nr)?", "notre référence", "nos réf", "référence", "referencia", "riferimento", "kenmerk", "ons kenmerk", "betreffnummer"),
-)  # fmt: skip
-_GENERAL = _numbered(*_INVOICE, "gutschrift", "gutschrifts", "credit note", "vertrag", "vertrags", "contract", "policy", "versicherungsschein", "angebot", "angebots", "quote", "quotation", "estimate", "lieferschein", "delivery note", "beleg", "document", "receipt", "bon", "mahnung")  # fmt: skip
+    *(
+        "aktenzeichen",
+        "az\\.",
+        "geschäftszeichen",
+        "geschäftsz\\.",
+        "unser zeichen",
+        "unsere zeichen",
+        "kassenzeichen",
+        "vorgangsnummer",
+        "vorgangs nr",
+    ),
+    *(
+        "our ref(?:erence)?",
+        "reference(?: no| number| code)?",
+        "ref(?: no)?",
+        "case (?:no|number|id|ref)",
+        "file (?:no|number|ref)",
+        "matter (?:no|number)",
+        "ticket (?:no|number|id)",
+    ),
+    *(
+        "docket (?:no|number)",
+        "buchungszeichen",
+        "referenz(?:nummer| nr)?",
+        "notre référence",
+        "nos réf",
+        "référence",
+        "referencia",
+        "riferimento",
+        "kenmerk",
+        "ons kenmerk",
+        "betreffnummer",
+    ),
+)
+_GENERAL = _numbered(
+    *_INVOICE,
+    "gutschrift",
+    "gutschrifts",
+    "credit note",
+    "vertrag",
+    "vertrags",
+    "contract",
+    "policy",
+    "versicherungsschein",
+    "angebot",
+    "angebots",
+    "quote",
+    "quotation",
+    "estimate",
+    "lieferschein",
+    "delivery note",
+    "beleg",
+    "document",
+    "receipt",
+    "bon",
+    "mahnung",
+)
 _ORDER = _numbered(
     "auftrag", "auftrags", "bestell", "order", "purchase order", "po", "job", "projekt", "project", "commande"
 )
@@ -104,7 +263,8 @@ _HEADED = {
     "reminder": _plain("rechnung", "invoice"),
 }
 _TOKEN = re.compile(
-    r"(?<![\w/-])(?:[A-Z]{1,5}[\s-])?#?(?=[\w./-]*\d)[A-Za-z0-9ÄÖÜ]+(?:[./_-]+[A-Za-z0-9]+)*(?:\s/\s\d+(?=\s|$))?(?![\w])"
+    r"(?<![\w/-])(?:[A-Z]{1,5}[\s-])?#?(?=[\w./-]*\d)[A-Za-z0-9ÄÖÜ]+(?:[./_-]+[A-Za-z0-9]+)*(?:\s/\s\d+(?=\s|"
+    r"$))?(?![\w])"
 )
 _IBAN = re.compile(r"^[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,}", re.IGNORECASE)
 _MONEY_LIKE = re.compile(r"^\d{1,3}(?:[.,]\d{3})*[.,]\d{2}$")
@@ -112,7 +272,8 @@ _NOT_ITS_OWN = re.compile(
     r"(?:ihr[e]?[rn]?|your|votre|zur|zu|to|of|ursprungs|original|related|bezug|betr)\s*[-:]?\s*$", re.IGNORECASE
 )
 _VAT_LABEL = re.compile(
-    r"(?:ust|vat|mwst|steuer|tax|tva|iva|btw|bank|sort|tel|phone|fax|handelsregister|hrb|iban|bic)\W{0,3}(?:id|idnr|reg|registration)?\W{0,3}$",
+    r"(?:ust|vat|mwst|steuer|tax|tva|iva|btw|bank|sort|tel|phone|fax|handelsregister|hrb|iban|"
+    r"bic)\W{0,3}(?:id|idnr|reg|registration)?\W{0,3}$",
     re.IGNORECASE,
 )
 

@@ -1,8 +1,8 @@
 """The built-in extractor: needs no network, no key and no model of the world."""
 
 from functions.enrich.core import metadata_of
-from functions.enrich.extractor import Extraction, Hints
 from functions.enrich.evidence import verified
+from functions.enrich.extractor import Extraction, Hints
 from shared.documents import DocumentText
 
 RULES_VERSION = "1"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from functions.enrich.labelled import Found
-from functions.enrich.language import SMALL_WORDS
+from functions.enrich.language import small_words
 from functions.enrich.layout import Layout, Page, Run
 from functions.enrich.wording import words_of
 
@@ -15,7 +15,8 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _ABBREVIATION = re.compile(
-    r"\b(?:z\.\s?B|d\.\s?h|Nr|No|St|Dr|Mr|Mrs|Ms|Prof|ca|bzw|usw|inkl|zzgl|Art|Abs|Str|e\.g|i\.e|vs|Inc|Ltd|Co|Tel|geb)\.$"
+    r"\b(?:z\.\s?B|d\.\s?h|Nr|No|St|Dr|Mr|Mrs|Ms|Prof|ca|bzw|usw|inkl|zzgl|Art|Abs|Str|e\.g|i\.e|vs|Inc|Ltd|"
+    r"Co|Tel|geb)\.$"
 )
 _BOILERPLATE = re.compile(
     r"@|www\.|IBAN|BIC|copyright|©|all rights reserved|unsubscribe|page \d|seite \d|confidential", re.IGNORECASE
@@ -24,7 +25,7 @@ _BOILERPLATE = re.compile(
 
 def summary(layout: Layout, language: str | None) -> Found[str] | None:
     """The first one or two full sentences of running text; none where there is no such text."""
-    small = SMALL_WORDS.get((language or "").split("-")[0], frozenset())
+    small = small_words(language)
     for page in layout.pages[:2]:
         for run in _paragraphs(page):
             found = _sentences(run, small)
@@ -61,12 +62,17 @@ def _joined(page: Page, lines: list[Run]) -> Run:
 def _sentences(run: Run, small: frozenset[str]) -> Found[str] | None:
     text = run.text[:1500]
     matches = [match for match in _SENTENCE.finditer(text) if _is_prose(match.group(), small)]
-    if not matches or matches[0].start() > 200 or run.part(0, 400).confidence < 0.3:
+    if not matches or not _begins(text, matches[0].start()) or run.part(0, 400).confidence < 0.3:
         return None
     first, end = matches[0], matches[0].end()
     if len(matches) > 1 and matches[1].start() - end <= 2 and matches[1].end() - first.start() <= MAX_LENGTH:
         end = matches[1].end()
     return Found(text[first.start() : end], run, first.start(), end)
+
+
+def _begins(text: str, start: int) -> bool:
+    """Whether a sentence starts its paragraph, or follows the end of another near its start."""
+    return start == 0 or (start <= 200 and re.search(r"[.!?:][\"”“»]?\s$", text[:start]) is not None)
 
 
 def _is_prose(sentence: str, small: frozenset[str]) -> bool:

@@ -2,29 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from functions.enrich.labelled import Found
-from functions.enrich.layout import Layout, Run
-from functions.enrich.wording import labels
+from functions.enrich.layout import Layout
+from functions.enrich.wording import labels, wording
 
 MAX_TAGS = 5
 MAX_KNOWN = 2000
-
-_TOPICS: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
-    ({"en": "electricity", "de": "Strom"}, ("strom", "stromverbrauch", "electricity", "kwh", "stromzähler", "électricité")),
-    ({"en": "gas", "de": "Gas"}, ("erdgas", "gasverbrauch", "natural gas", "therms", "gaszähler")),
-    ({"en": "water", "de": "Wasser"}, ("trinkwasser", "abwasser", "schmutzwasser", "wastewater", "sewer", "water usage", "water charges")),
-    ({"en": "telecom", "de": "Telekommunikation"}, ("mobilfunk", "festnetz", "rufnummer", "broadband", "dsl", "data usage", "mobile plan", "glasfaser")),
-    ({"en": "insurance", "de": "Versicherung"}, ("versicherungsschein", "versicherungsnehmer", "versicherungsschutz", "policyholder", "sum insured", "premium", "deductible", "insurance")),
-    ({"en": "car", "de": "Auto"}, ("kfz", "fahrzeug", "kennzeichen", "kilometerstand", "vehicle", "odometer", "mileage", "registration plate", "werkstatt")),
-    ({"en": "rent", "de": "Miete"}, ("mietvertrag", "mietsache", "kaltmiete", "vermieter", "landlord", "tenant", "lease", "kaution")),
-    ({"en": "health", "de": "Gesundheit"}, ("diagnose", "patient", "patientin", "befund", "arzt", "diagnosis", "physician", "prescription", "krankenkasse")),
-    ({"en": "tax", "de": "Steuer"}, ("finanzamt", "einkommensteuer", "steuerbescheid", "tax year", "taxable income", "tax return", "lohnsteuer")),
-    ({"en": "bank", "de": "Bank"}, ("kontoauszug", "kontostand", "opening balance", "closing balance", "account statement", "girokonto")),
-    ({"en": "salary", "de": "Gehalt"}, ("bruttolohn", "gehaltsabrechnung", "gross pay", "net pay", "entgeltabrechnung", "payslip")),
-    ({"en": "travel", "de": "Reise"}, ("hotel", "flug", "boarding", "flight", "buchung", "booking", "übernachtung", "check-in", "reiseplan", "itinerary")),
-    ({"en": "school", "de": "Schule"}, ("schule", "schüler", "elternabend", "klassenlehrer", "pupil", "school year", "schuljahr", "semester")),
-)  # fmt: skip
 
 
 def tags(layout: Layout, known: Sequence[str], language: str | None) -> list[tuple[str, Found[str], float]]:
@@ -54,21 +39,22 @@ def _whole_word(layout: Layout, name: str) -> Found[str] | None:
 def _first(layout: Layout, pattern: re.Pattern[str]) -> Found[str] | None:
     for line in layout.lines:
         if match := pattern.search(line.text):
-            return Found(match.group(), _run(line), match.start(), match.end())
+            return Found(match.group(), line, match.start(), match.end())
     return None
-
-
-def _run(line: Run) -> Run:
-    return line
 
 
 def _topics(layout: Layout, known: Sequence[str], language: str | None) -> Iterator[tuple[str, Found[str], float]]:
     """Topics of which at least two words, or one word three times, occur; named as the library names them."""
     spelled = {name.lower(): name for name in known}
-    for names, phrases in _TOPICS:
-        matches = [match.lower() for match in labels(phrases).findall(layout.text[:30_000])]
-        if len(set(matches)) >= 2 or len(matches) >= 3:
-            name = next((spelled[n.lower()] for n in names.values() if n.lower() in spelled), None)
-            found = _first(layout, labels(phrases))
-            if found:
-                yield name or names["de" if (language or "").startswith("de") else "en"], found, 0.75
+    for names, pattern in _patterns():
+        matches = [match.lower() for match in pattern.findall(layout.text[:30_000])]
+        if len(set(matches)) < 2 and len(matches) < 3:
+            continue
+        name = next((spelled[name.lower()] for name in names.values() if name.lower() in spelled), None)
+        if found := _first(layout, pattern):
+            yield name or names["de" if (language or "").startswith("de") else "en"], found, 0.75
+
+
+@cache
+def _patterns() -> tuple[tuple[dict[str, str], re.Pattern[str]], ...]:
+    return tuple((topic["names"], labels(topic["words"])) for topic in wording("topics")["topics"])

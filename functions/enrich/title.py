@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.enrich.addresses import is_address_line
 from functions.enrich.dates import dates_in
-from functions.enrich.doctype import Head
+from functions.enrich.doctype import Head, type_name
 from functions.enrich.layout import Layout, Run
-from functions.enrich.parties import is_address_line, is_company
+from functions.enrich.names import is_company
 from functions.enrich.wording import words_of
 from shared.metadata import DocumentType
 
@@ -19,14 +20,6 @@ _SUBJECT_LABEL = re.compile(
     r"^(?:betreff|betrifft|betr\.?|subject|objet|asunto|oggetto|onderwerp|re)\s*:\s*(?=\S)", re.IGNORECASE
 )
 _REPLY_MARKS = re.compile(r"^(?:(?:re|aw|wg|fwd?|antwort)\s*:\s*)+", re.IGNORECASE)
-_NAMES = {
-    "de": {T.INVOICE: "Rechnung", T.RECEIPT: "Beleg", T.CREDIT_NOTE: "Gutschrift", T.REMINDER: "Mahnung", T.BANK_STATEMENT: "Kontoauszug", T.PAYSLIP: "Gehaltsabrechnung", T.TAX: "Steuerdokument", T.CONTRACT: "Vertrag", T.INSURANCE: "Versicherung", T.QUOTE: "Angebot", T.ORDER: "Bestellung", T.DELIVERY_NOTE: "Lieferschein", T.LETTER: "Brief", T.MINUTES: "Protokoll", T.REPORT: "Bericht", T.CERTIFICATE: "Bescheinigung", T.MEDICAL: "Befund", T.UTILITY_BILL: "Verbrauchsabrechnung", T.WARRANTY: "Garantie", T.CV: "Lebenslauf", T.FORM: "Formular", T.NEWSLETTER: "Newsletter", T.MANUAL: "Anleitung"},
-    "en": {T.INVOICE: "Invoice", T.RECEIPT: "Receipt", T.CREDIT_NOTE: "Credit note", T.REMINDER: "Payment reminder", T.BANK_STATEMENT: "Bank statement", T.PAYSLIP: "Payslip", T.TAX: "Tax document", T.CONTRACT: "Contract", T.INSURANCE: "Insurance", T.QUOTE: "Quote", T.ORDER: "Order", T.DELIVERY_NOTE: "Delivery note", T.LETTER: "Letter", T.MINUTES: "Minutes", T.REPORT: "Report", T.CERTIFICATE: "Certificate", T.MEDICAL: "Medical report", T.UTILITY_BILL: "Utility bill", T.WARRANTY: "Warranty", T.CV: "CV", T.FORM: "Form", T.NEWSLETTER: "Newsletter", T.MANUAL: "Manual"},
-    "fr": {T.INVOICE: "Facture", T.RECEIPT: "Reçu", T.CREDIT_NOTE: "Avoir", T.QUOTE: "Devis", T.LETTER: "Lettre", T.CONTRACT: "Contrat", T.ORDER: "Commande", T.DELIVERY_NOTE: "Bon de livraison", T.REPORT: "Rapport"},
-    "es": {T.INVOICE: "Factura", T.RECEIPT: "Recibo", T.QUOTE: "Presupuesto", T.LETTER: "Carta", T.CONTRACT: "Contrato", T.ORDER: "Pedido", T.DELIVERY_NOTE: "Albarán", T.REPORT: "Informe"},
-    "it": {T.INVOICE: "Fattura", T.RECEIPT: "Ricevuta", T.QUOTE: "Preventivo", T.LETTER: "Lettera", T.CONTRACT: "Contratto", T.ORDER: "Ordine", T.REPORT: "Relazione"},
-    "nl": {T.INVOICE: "Factuur", T.RECEIPT: "Bon", T.QUOTE: "Offerte", T.LETTER: "Brief", T.CONTRACT: "Overeenkomst", T.ORDER: "Bestelling", T.REPORT: "Verslag"},
-}  # fmt: skip
 _NUMBERED = frozenset(
     {
         T.INVOICE,
@@ -63,7 +56,10 @@ _SALUTATION = re.compile(
     re.IGNORECASE,
 )
 _GENERATED_NAME = re.compile(
-    r"^(?:img|dsc|dscn|scan|scanned|scanner|document|dokument|doc|file|image|photo|foto|page|untitled|unbenannt|screenshot|pdf|download|whatsapp|pxl|attachment|anhang|output|test|sample|tmp|temp|copy|kopie|new|neu|of|from|at|image\w*|fax|brother|epson|canon|hp|xerox|ricoh|mobile|signal|telegram|bildschirmfoto)$",
+    r"^(?:img|dsc|dscn|scan|scanned|scanner|document|dokument|doc|file|image|photo|foto|page|untitled|"
+    r"unbenannt|screenshot|pdf|download|whatsapp|pxl|attachment|anhang|output|test|sample|tmp|temp|copy|kopie|"
+    r"new|neu|of|from|at|image\w*|fax|brother|epson|canon|hp|xerox|ricoh|mobile|signal|telegram|"
+    r"bildschirmfoto)$",
     re.IGNORECASE,
 )
 
@@ -191,9 +187,7 @@ def _type_name(facts: Facts) -> str | None:
     if facts.head and len(facts.head.run.text) <= 60:
         words = facts.head.run.text[facts.head.start : facts.head.end]
         return words.capitalize() if words.isupper() or words.islower() else words
-    language = (facts.language or "en").split("-")[0]
-    names = _NAMES.get(language, _NAMES["en"])
-    return names.get(facts.kind) if facts.kind else None
+    return type_name(facts.kind, facts.language) if facts.kind else None
 
 
 def _heading(layout: Layout, facts: Facts) -> Titled | None:
@@ -201,7 +195,23 @@ def _heading(layout: Layout, facts: Facts) -> Titled | None:
     best = max(candidates, key=lambda item: item[0], default=None)
     if best is None or best[0] < 2.0:
         return None
-    return _cleaned(best[1], 0, min(0.9, 0.5 + 0.07 * best[0]))
+    return _cleaned(_whole_heading(layout, best[1]), 0, min(0.9, 0.5 + 0.07 * best[0]))
+
+
+def _whole_heading(layout: Layout, heading: Run) -> Run:
+    """A heading with the line it runs on to, if the next one is in the same large type."""
+    page = layout.first
+    lines = [line for line in page.lines if line.top > heading.top]
+    if not lines or heading.height < 1.25 * page.body_height:
+        return heading
+    following = lines[0]
+    alike = abs(following.height - heading.height) < 0.15 * heading.height
+    close = following.top - heading.box[3] < 0.8 * heading.height
+    return (
+        Run(heading.page, (*heading.words, *following.words))
+        if alike and close and len(following.cells) == 1
+        else heading
+    )
 
 
 def _headings(layout: Layout, facts: Facts) -> Iterator[tuple[float, Run]]:
@@ -211,7 +221,12 @@ def _headings(layout: Layout, facts: Facts) -> Iterator[tuple[float, Run]]:
         text = line.text
         if len(line.cells) > 2 or line.top > 0.65 * page.height or any(name in text.lower() for name in parties):
             continue
-        if not 3 <= len(text) <= 130 or is_address_line(text) or not words_of(text):
+        if (
+            not 3 <= len(text) <= 130
+            or is_address_line(text)
+            or not words_of(text)
+            or re.search(r"(?:\. ?){4}|_{4}", text)
+        ):
             continue
         score = _heading_score(line, line.height / page.body_height, rank)
         if facts.head and facts.head.run.text in text:

@@ -1,9 +1,18 @@
 """Small building blocks for patterns over words of several languages, shared by the field modules."""
 
+import json
 import re
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
+
+@cache
+def wording(name: str) -> dict[str, Any]:
+    """The words in the file `<name>.json` beside this module, read once."""
+    words: dict[str, Any] = json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
+    return words
 
 
 def any_of(phrases: Iterable[str]) -> str:
