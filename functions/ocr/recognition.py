@@ -33,8 +33,9 @@ from shared.documents import Box, Notice, Word
 from shared.errors import FailureCode
 
 SIMPLE_DPI, SIMPLE_MAX_PIXELS = 120.0, 4_000_000
-SMALL_TEXT_PIXELS = 15.0
+SMALL_TEXT_PIXELS = 12.0
 """Lines lower than this are read better from a larger picture."""
+COMFORTABLE_TEXT_PIXELS = 26.0
 UNREAD_SHARE = 0.15
 SURE_SCATTERED_CONFIDENCE = 0.70
 SURE_SCRIPT_CONFIDENCE = 3.0
@@ -156,7 +157,10 @@ class PageRecognizer:
         """Small or doubtful text is read again from a picture with more pixels; the better reading counts."""
         if not reading.words or (reading.confidence >= GOOD_CONFIDENCE and reading.text_height >= SMALL_TEXT_PIXELS):
             return reading, raster
-        finer = raster_at(FINE_DPI) if raster.native_dpi > 1.25 * raster.dpi else _enlarged(raster, reading)
+        wanted = raster.dpi * max(1.3, COMFORTABLE_TEXT_PIXELS / max(reading.text_height, 1.0))
+        finer = (
+            raster_at(min(wanted, FINE_DPI)) if raster.native_dpi > 1.25 * raster.dpi else _enlarged(raster, reading)
+        )
         if finer is None:
             return reading, raster
         again = self.reader.read(finer.picture, self.packs, finer.dpi, reading.turn)

@@ -20,7 +20,7 @@ def write_thumbnail(path: Path, output: Path, width_pixels: int) -> None:
         width, height = page.get_size()
         cut = max(0.0, height - LARGEST_RATIO * width)
         scale = width_pixels / max(width, 0.01)
-        picture = page.render(scale=scale, crop=(0, cut * scale, 0, 0)).to_pil()
+        picture = page.render(scale=scale, crop=(0, cut, 0, 0)).to_pil()
     finally:
         document.close()
     if picture.width != width_pixels:

@@ -46,6 +46,11 @@ _open = _OpenDocument()
 _readers: dict[str, Any] = {}
 
 
+def close_document() -> None:
+    """Lets go of the document that is kept open for the next page."""
+    _open.close()
+
+
 def inspect(params: Parameters) -> Any:
     """{pdf, max_pages, max_pixels} → the plans of all pages."""
     Image.MAX_IMAGE_PIXELS = params["max_pixels"]
