@@ -25,9 +25,10 @@ class App:
         for key in keys:
             self.page.keyboard.press(key)
 
-    def at(self, path: str) -> None:
-        """Expect to be on a page; its parameters do not matter."""
+    def at(self, path: str, heading: str) -> None:
+        """Expect to be on a page, with its content there; the parameters of the address do not matter."""
         expect(self.page).to_have_url(re.compile(rf"{re.escape(self.url + path)}(\?.*)?$"))
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
 
     # Upload ----------------------------------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class App:
         expect(field).to_be_focused()
         field.fill(words)
         self.press("Enter")
-        self.at("/search")
+        expect(self.page.locator('main[data-page="search"] h1')).to_have_text(words)
 
     @property
     def rows(self) -> Locator:

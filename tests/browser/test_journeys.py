@@ -31,9 +31,9 @@ def test_a_keyboard_alone_goes_from_search_to_an_accepted_value(library: Site, o
 
 def test_letters_lead_to_the_places(library: Site, open_page: OpenPage) -> None:
     app = App(open_page(library.url), library.url)
-    for keys, path in ((("g", "d"), "/documents"), (("g", "r"), "/review"), (("g", "a"), "/activity")):
-        app.press(*keys)
-        app.at(path)
+    for letter, place in (("d", "Documents"), ("r", "Review"), ("a", "Activity")):
+        app.press("g", letter)
+        app.at(f"/{place.lower()}", place)
     app.press("?")
     expect(app.page.get_by_role("dialog", name="Keys")).to_be_visible()
     app.press("Escape")
@@ -120,7 +120,7 @@ def test_filters_stand_in_the_address(library: Site, open_page: OpenPage) -> Non
     expect(app.rows.first).to_be_visible()
     app.page.go_forward()
     app.page.get_by_role("link", name="Utility bill remove this filter").click()
-    app.at("/documents")
+    app.at("/documents", "Documents")
 
 
 def test_neighbours_follow_the_list(library: Site, open_page: OpenPage) -> None:

@@ -1,5 +1,6 @@
 // The start of every page: what lives as long as the window (uploads, live stream, keys), and what each page needs.
 
+import { mountDocument } from "./document.js";
 import { startKeys, pageKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startNavigation } from "./navigate.js";
@@ -13,7 +14,7 @@ const pages = {
   documents: mountList,
   search: mountList,
   settings: mountSettings,
-  document: async (main, signal) => (await import("./document.js")).mountDocument(main, signal),
+  document: mountDocument,
 };
 
 document.documentElement.classList.add("scripted");
