@@ -98,9 +98,13 @@ _SUFFIXES_OF_TYPES: dict[str, frozenset[str]] = {
 }
 
 KNOWN_SUFFIXES = frozenset(
-    ".pdf .docx .docm .dotx .dotm .xlsx .xlsm .xlsb .xltx .xltm .pptx .pptm .ppsx .ppsm .potx .potm .odt .ott .ods .ots"
-    " .odp .otp .odg .otg .odf .rtf .csv .tsv .png .gif .bmp .webp .svg .msg .pages .numbers .key .wps".split()
-).union(*_SUFFIXES_OF_TYPES.values())
+    {
+        ".pdf", ".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xlsb", ".xltx", ".xltm", ".pptx",
+        ".pptm", ".ppsx", ".ppsm", ".potx", ".potm", ".odt", ".ott", ".ods", ".ots", ".odp", ".otp", ".odg",
+        ".otg", ".odf", ".rtf", ".csv", ".tsv", ".png", ".gif", ".bmp", ".webp", ".svg", ".msg", ".pages",
+        ".numbers", ".key", ".wps",
+    }
+).union(*_SUFFIXES_OF_TYPES.values())  # fmt: skip
 """Endings that promise a type of ours; .txt and unknown endings promise nothing."""
 
 

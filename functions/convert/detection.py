@@ -16,6 +16,8 @@ from functions.convert.packages import detect_compound, detect_package
 from shared.errors import FailureCode, StepFailed
 
 HEAD_BYTES = 8192
+BLANK_BYTES = b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"
+"""White space, zeros and byte order marks: a file of nothing else is empty."""
 PDF_HEADER_WITHIN = 1024
 """Acrobat and its followers accept the header anywhere in the first kilobyte (ISO 32000-1, Annex H, note 13)."""
 
@@ -80,7 +82,7 @@ def detect(path: Path, filename: str, media_type_hint: str, limits: ConversionLi
     """
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    if not head or (not head.strip(b" \t\r\n\x00\xef\xbb\xbf\xff\xfe") and not path.read_bytes().strip(b" \t\r\n\x00")):
+    if not head.strip(BLANK_BYTES) and not path.read_bytes().strip(BLANK_BYTES):
         raise StepFailed(FailureCode.EMPTY)
     suffix = Path(filename).suffix.lower()
     found = _by_signature(path, head, suffix, limits)
