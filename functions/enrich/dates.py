@@ -313,7 +313,7 @@ _PAYMENT_NEAR = re.compile(
     re.IGNORECASE,
 )
 _NOT_DUE = re.compile(
-    r"gültig|valid|angebot|widerspruch|einspruch|kündig|vacation|rückmeld|reply|respond|return|skonto|discount|abzug",
+    r"gültig|valid|angebot|widerspruch|einspruch|kündig|vacation|rückmeld|reply|respond|return|skonto|discount|(?<!ohne )abzug",
     re.IGNORECASE,
 )
 

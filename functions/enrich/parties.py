@@ -147,7 +147,7 @@ class PartyReader:
     def _labelled(self, pattern: re.Pattern[str]) -> Iterator[Party]:
         page = self._page
         for index, line in enumerate(page.lines):
-            if line.top > page.content_top + 0.7 * page.content_height:
+            if line.top > page.content_top + 0.7 * max(page.content_height, 0.6 * page.height):
                 return
             for cell in line.cells:
                 match = pattern.match(cell.text)

@@ -261,4 +261,4 @@ def _is_noise(word: str) -> bool:
 def filename_words(filename: str) -> str:
     """A file name as words: no folders, no extension, separators as spaces."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", re.split(r"[/\\]", filename)[-1])
-    return " ".join(re.sub(r"[_+~]+|(?<=[^\W\d])[.\-]+(?=[^\W\d])|\s-\s|%20", " ", stem).split())
+    return " ".join(re.sub(r"[_+~]+|(?<!\d)[.\-]+|[.\-]+(?!\d)|%20", " ", stem).split())
