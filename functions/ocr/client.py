@@ -199,7 +199,8 @@ class TesseractOcrEngine:
                         "packs": list(packs),
                         "installed": sorted(self._installed),
                         "tessdata": str(self._tessdata),
-                        "timeout_seconds": self._settings.page_timeout_seconds,
+                        # For one reading; a page may need several.
+                        "timeout_seconds": self._settings.page_timeout_seconds / 2,
                         "max_pixels": self._settings.max_page_pixels,
                         "simple": attempt == "simple",
                     },

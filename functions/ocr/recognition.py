@@ -16,7 +16,16 @@ from functions.ocr.languages import packs_for_script
 from functions.ocr.layout import with_hyphenation
 from functions.ocr.models import Line, PageKind, PagePlan, Quarter, RecognizedPage
 from functions.ocr.pdfium import Document, Page, open_page, page_objects
-from functions.ocr.pictures import is_blank, lines_run, painted_over, turned_picture, unread_share
+from functions.ocr.pictures import (
+    FRAME_PIXELS,
+    framed,
+    is_blank,
+    lines_run,
+    painted_over,
+    turned_picture,
+    unread_share,
+    unread_spots,
+)
 from functions.ocr.raster import FINE_DPI, TARGET_DPI, Raster, native_dpi, page_raster, region_raster, without_text
 from functions.ocr.tesseract import (
     GOOD_CONFIDENCE,
@@ -38,6 +47,8 @@ SMALL_TEXT_PIXELS = 12.0
 COMFORTABLE_TEXT_PIXELS = 26.0
 UNREAD_SHARE = 0.15
 SURE_SCATTERED_CONFIDENCE = 0.70
+SURE_FIGURE_CONFIDENCE = 0.90
+SPOT_TEXT_PIXELS = 32.0
 SURE_SCRIPT_CONFIDENCE = 3.0
 SURE_ORIENTATION_CONFIDENCE = 5.0
 FEW_WORDS = 3
@@ -167,22 +178,43 @@ class PageRecognizer:
         return (again, finer) if again.value > reading.value else (reading, raster)
 
     def _completed(self, reading: Reading, raster: Raster) -> Reading:
-        """Looks for words that stand alone in cells or on coloured ground, which reading by paragraphs passes over."""
+        """Adds words that stand alone in cells or on coloured ground, which reading by paragraphs passes over."""
         picture = turned_picture(raster.picture, reading.turn)
-        for search in (Search.WORDS, Search.CELLS):
-            boxes = [word.box for word in reading.words]
-            if not boxes or unread_share(picture, boxes) < UNREAD_SHARE:
-                break
-            rest = self.reader.read(painted_over(picture, boxes), self.packs, raster.dpi, search=search)
-            found = tuple(filter(None, (tuple(filter(_stands_out, line)) for line in rest.lines)))
-            if not found:
-                break
-            reading = replace(reading, lines=reading.lines + found)
-        return reading
+        boxes = [word.box for word in reading.words]
+        if not boxes or unread_share(picture, boxes) < UNREAD_SHARE:
+            return reading
+        rest = self.reader.read(painted_over(picture, boxes), self.packs, raster.dpi, search=Search.WORDS)
+        found = tuple(filter(None, (tuple(filter(_stands_out, line)) for line in rest.lines)))
+        boxes += [word.box for line in found for word in line]
+        for spot in unread_spots(picture, boxes, reading.text_height):
+            found += self._read_spot(picture, spot, reading.text_height, raster.dpi)
+        return replace(reading, lines=reading.lines + found)
+
+    def _read_spot(
+        self, picture: Image.Image, spot: Box, text_height: float, dpi: float
+    ) -> tuple[tuple[ReadWord, ...], ...]:
+        """The words of one spot, if they are sure, with boxes on the whole picture."""
+        margin = int(0.3 * text_height) + 2
+        left, top = max(0, int(spot[0]) - margin), max(0, int(spot[1]) - margin)
+        right, bottom = int(spot[2]) + margin, int(spot[3]) + margin
+        part = picture.crop((left, top, min(picture.width, right), min(picture.height, bottom)))
+        scale = max(1.0, SPOT_TEXT_PIXELS / text_height)
+        larger = part.resize((round(part.width * scale), round(part.height * scale)), Image.Resampling.LANCZOS)
+        lines = self.reader.read(framed(larger), self.packs, dpi * scale, search=Search.LINE).lines
+        moved = [tuple(_moved(word, left, top, scale) for word in line if _stands_out(word)) for line in lines]
+        return tuple(filter(None, moved))
+
+
+def _moved(word: ReadWord, left: int, top: int, scale: float) -> ReadWord:
+    x0, y0, x1, y1 = ((value - FRAME_PIXELS) / scale for value in word.box)
+    return ReadWord(word.text, (x0 + left, y0 + top, x1 + left, y1 + top), word.confidence)
 
 
 def _stands_out(word: ReadWord) -> bool:
-    return word.confidence >= (SURE_SCATTERED_CONFIDENCE if len(word.text) > 1 else SURE_WORD_CONFIDENCE)
+    """Whether a word is sure enough to be believed without a sentence around it."""
+    if len(word.text) == 1:
+        return word.confidence >= SURE_FIGURE_CONFIDENCE and word.text.isdigit()
+    return word.confidence >= SURE_SCATTERED_CONFIDENCE
 
 
 def _is_good(reading: Reading) -> bool:

@@ -37,8 +37,15 @@ class Search(Enum):
     """Paragraphs on paper."""
     WORDS = "words"
     """Words anywhere, on ground of any shade."""
-    CELLS = "cells"
-    """Paragraphs on ground of any shade; finds single figures in the cells of tables."""
+    LINE = "line"
+    """The picture is one line of text, perhaps a single figure."""
+
+
+SEGMENTATION = {
+    Search.PAGE: tesserocr.PSM.AUTO,
+    Search.WORDS: tesserocr.PSM.SPARSE_TEXT,
+    Search.LINE: tesserocr.PSM.SINGLE_LINE,
+}
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,8 @@ class PictureReader:
         """Reads a grey picture after turning it clockwise by `turn`."""
         upright = turned_picture(picture, turn)
         engine = self._engine("+".join(packs), tesserocr.PSM.AUTO)
-        engine.SetPageSegMode(tesserocr.PSM.SPARSE_TEXT if search is Search.WORDS else tesserocr.PSM.AUTO)
-        engine.SetVariable("thresholding_method", OTSU if search is Search.PAGE else SAUVOLA)
+        engine.SetPageSegMode(SEGMENTATION[search])
+        engine.SetVariable("thresholding_method", SAUVOLA if search is Search.WORDS else OTSU)
         _set_picture(engine, upright, dpi)
         if not engine.Recognize(int(self.timeout_seconds * 1000)):
             return Reading(turn=turn, size=upright.size)
