@@ -35,9 +35,9 @@ def render_page(page: str, output: Path) -> int:
     """Writes a PDF of a whole HTML page (already without active and remote parts); returns its number of pages."""
     fonts, style = _style()
     page = EMOJI_SEQUENCE.sub(_in_emoji_font, page)
-    document = weasyprint.HTML(string=page, url_fetcher=URLFetcher(allowed_protocols={"data"}), base_url=None).render(
-        stylesheets=[style], font_config=fonts, presentational_hints=True
-    )
+    document = weasyprint.HTML(
+        string=page, url_fetcher=URLFetcher(allowed_protocols={"data"}), base_url=None, media_type="screen"
+    ).render(stylesheets=[style], font_config=fonts, presentational_hints=True)
     document.write_pdf(output)
     return len(document.pages)
 
