@@ -77,6 +77,18 @@ def test_a_value_that_cannot_be_is_explained_where_it_was_typed(library: Site, o
     expect(app.value("total")).to_have_text("€66.20")
 
 
+def test_amounts_are_understood_as_people_type_them(library: Site, open_page: OpenPage) -> None:
+    page = open_page(library.url)
+    facts = page.locator("script[type=module]").get_attribute("src")
+    assert facts is not None
+    typed = ["1.240,50", "1,240.50", "€ 1 240,5", "1.240", "12,5", "0.125", "1.240.000", "-3,20", "7"]
+    understood = page.evaluate(
+        "async ([path, typed]) => { const { amount } = await import(path); return typed.map((each) => amount(each)); }",
+        [facts.replace("app.js", "facts.js"), typed],
+    )
+    assert understood == ["1240.50", "1240.50", "1240.5", "1240", "12.5", "0.125", "1240000", "-3.20", "7"]
+
+
 def test_tags_are_added_and_removed(library: Site, open_page: OpenPage) -> None:
     app = App(open_page(library.url + library.document("bill-06.pdf")), library.url)
     app.fact("tags").get_by_label("Add a tag").fill("urgent")

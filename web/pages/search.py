@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shared.database.engine import reading
 from shared.errors import Unavailable
-from shared.search.port import Facet, Ordering
+from shared.search.port import Facet, FacetCount, Ordering
 from web.access import owner_of
 from web.api.models import SearchAnswer, SearchHitView
 from web.context import Context, context_of
@@ -51,6 +51,7 @@ class SearchPage:
             "active": "search",
             "address": address,
             "answer": answer,
+            "facet_counts": facet_counts,
             "facet_values": facet_values,
             "filtered": bool(address.without("q", "ordering").pairs),
             "hit_link": hit_link,
@@ -93,16 +94,22 @@ def hit_link(hit: SearchHitView, query: str, page: int | None = None) -> str:
     return link(hit.links.page, q=query, page=best)
 
 
-def facet_values(counts: Mapping[str, int], address: Address, name: str, total: int) -> list[tuple[str, int]]:
+def facet_values(answer: SearchAnswer, address: Address, name: str) -> list[tuple[str, int]]:
     """The most frequent values with their counts; those that are set come along, however few they are.
 
     A single value that all results have would narrow nothing, so it is left out.
     """
-    values = list(counts.items())
-    chosen = {value for key, value in address.pairs if key == name}
-    if len(values) == 1 and values[0][1] == total and not chosen:
+    values = list(answer.facets.get(name, {}).items())
+    key = "date_from" if name == "year" else name
+    chosen = {value[:4] if name == "year" else value for each, value in address.pairs if each == key}
+    if len(values) == 1 and values[0][1] == answer.total and not chosen:
         return []
     return values[:_MOST_VALUES] + [each for each in values[_MOST_VALUES:] if each[0] in chosen]
+
+
+def facet_counts(answer: SearchAnswer, name: str) -> list[FacetCount]:
+    """All values of a facet, as the menus of lists take them."""
+    return [FacetCount(value=value, count=count) for value, count in answer.facets.get(name, {}).items()]
 
 
 def year_link(address: Address, year: str) -> Address:

@@ -124,16 +124,22 @@ function read(fact, form) {
   const given = new FormData(form);
   const text = given.get("value").trim();
   if (fact.dataset.kind !== "money") return text || null;
-  return text ? { value: amount(text), currency: given.get("currency").trim().toUpperCase() || null } : null;
+  return text ? { value: amount(text, raw(fact)?.value), currency: given.get("currency").trim().toUpperCase() || null } : null;
 }
 
-/** "1.240,50", "1,240.50" and "1 240,5" are the same amount; the last sign of the two is the decimal one. */
-export function amount(text) {
-  const plain = text.replaceAll(/[\s'’]/g, "");
-  const mark = Math.max(plain.lastIndexOf(","), plain.lastIndexOf("."));
-  const grouping = mark >= 0 && plain.length - mark - 1 === 3 && plain.replaceAll(/[^.,]/g, "").length === 1 && !/^[-+]?0/.test(plain);
-  if (mark < 0 || (grouping && plain[mark] === ",")) return plain.replaceAll(/[.,]/g, "");
-  return `${plain.slice(0, mark).replaceAll(/[.,]/g, "")}.${plain.slice(mark + 1)}`;
+/**
+ * An amount as people type it, as a decimal number: "1.240,50", "1,240.50", "€ 1 240,5" and "1.240" (three digits after
+ * the only sign are thousands). What was there before (`known`) stays as it was.
+ */
+export function amount(text, known = null) {
+  if (text === known) return known;
+  const plain = text.replaceAll(/[\s'’€$£¥]/g, "");
+  const signs = plain.match(/[.,]/g) ?? [];
+  const last = Math.max(plain.lastIndexOf(","), plain.lastIndexOf("."));
+  const fraction = plain.slice(last + 1);
+  const isDecimal = new Set(signs).size === 2 || (signs.length === 1 && (fraction.length !== 3 || /^-?0?[.,]/.test(plain)));
+  if (!isDecimal || !fraction) return plain.replaceAll(/[.,]/g, "");
+  return `${plain.slice(0, last).replaceAll(/[.,]/g, "") || "0"}.${fraction}`;
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
