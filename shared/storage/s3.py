@@ -1,9 +1,10 @@
 """Objects in an S3 bucket: any server that speaks S3, AWS included. Imported only where S3 is chosen.
 
 What is written carries its sha256 and its metadata from the instant it is visible. Bodies up to a part's size go up in
-one request. A longer stream, whose digest is known only at its end, goes up in parts under `staging/` and is copied to
-its key inside the server, with everything that is known by then. Create-only is exact for single requests wherever the
-server honours `If-None-Match`; for staged streams servers differ, so the key is looked at before as well.
+one request. A longer stream, whose digest is known only at its end, goes up in parts under `staging/`; then an upload
+that carries all that is known by then takes its bytes from there inside the server and is completed under its key.
+Create-only is exact for single requests wherever the server honours `If-None-Match` (see `capabilities`). Some servers
+do not look at it when an upload is completed; so for long streams the key is looked at before as well.
 """
 
 import base64
@@ -51,6 +52,7 @@ STAGING = "staging/"
 """Where streams wait for their end; what a crash leaves there is removed by `remove_leftovers`."""
 
 _CHUNK_BYTES = 1 << 20
+_COPIED_PART_BYTES = 256 << 20
 _CONFLICT_ATTEMPTS = 4
 _DELETING_THREADS = 8
 _UNKNOWN_MEDIA_TYPE = "application/octet-stream"
@@ -136,41 +138,34 @@ class S3ObjectStore:
     def _put(self, key: str, body: bytes | BinaryIO, about: "_About", *, create_only: bool) -> ObjectReference:
         check_key(key)
         checksum = base64.b64encode(bytes.fromhex(about.sha256)).decode()
-        request = {**about.headers(), "Body": body, "ContentLength": about.size, "ChecksumSHA256": checksum}
-        return self._written(key, about, self._client.put_object, request, create_only=create_only)
-
-    def _written(
-        self, key: str, about: "_About", call: Callable[..., Any], request: dict[str, Any], *, create_only: bool
-    ) -> ObjectReference:
-        condition = {"IfNoneMatch": "*"} if create_only else {}
+        request = {"Bucket": self.bucket, "Key": key, "Body": body, "ContentLength": about.size, **about.headers()}
+        request |= {"ChecksumSHA256": checksum, **_condition(create_only=create_only)}
         try:
             with _translated(key, precondition=ObjectExists):
-                answer = self._past_conflicts(call, Bucket=self.bucket, Key=key, **request, **condition)
+                answer = self._past_conflicts(self._client.put_object, **request)
         except ObjectExists as error:
             return self._own_write(key, about, error)
-        etag = answer.get("ETag") or answer["CopyObjectResult"]["ETag"]
-        return about.reference(self.bucket, key, etag.strip('"'))
+        return about.reference(self.bucket, key, _etag(answer))
 
-    def _own_write(self, key: str, about: "_About", error: ObjectExists) -> ObjectReference:
-        """The reference, if the object that is in the way is ours: written by a request whose answer got lost."""
-        retried = isinstance(error.__cause__, ClientError) and _answer(error.__cause__).get("RetryAttempts", 0) > 0
-        existing = self._head(key) if retried else None
+    def _own_write(self, key: str, about: "_About", error: DocuElevateError) -> ObjectReference:
+        """What is in the way may be our own object: the client repeats a request whose answer got lost."""
+        existing = self._head(key)
         if existing is None or existing["Metadata"].get(_WRITE_ID) != about.write_id:
             raise error
-        return about.reference(self.bucket, key, existing["ETag"].strip('"'))
+        return about.reference(self.bucket, key, _etag(existing))
 
     def _past_conflicts(self, call: Callable[..., Any], **request: Any) -> Any:
         """Two conditional writes in one instant answer 409 to one of them: it has to ask again who won."""
-        for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+        for attempt in range(1, _CONFLICT_ATTEMPTS):
             try:
                 return call(**request)
             except ClientError as error:
-                if _status(error) != 409 or attempt == _CONFLICT_ATTEMPTS:
+                if _status(error) != 409:
                     raise
             time.sleep(0.05 * 2**attempt)
             if hasattr(request.get("Body"), "seek"):
                 request["Body"].seek(0)
-        raise AssertionError("unreachable")
+        return call(**request)
 
     @contextmanager
     def writer(self, key: str, *, create_only: bool = False) -> Iterator["S3ObjectWriter"]:
@@ -269,37 +264,57 @@ class S3ObjectStore:
     ) -> ObjectReference:
         """Copy create-only what `source` names.
 
-        A small object passes through memory and is created in one request. Of a larger one the bytes are read once, for
-        their digest; the server then copies the very version or etag that was read.
+        The bytes pass through this process: they have to be read for their digest anyway, and not every server pins a
+        copy of its own to an etag.
         """
         check_source_key(source.key)
-        check_key(target)
         pin = {"VersionId": source.version_id} if source.version_id else {"IfMatch": f'"{source.etag}"'}
-        with self._body(source.key, **pin) as body:
-            if source.size <= PART_BYTES:
-                return self.put(target, body.read(), media_type=media_type, create_only=True, metadata=metadata)
-            digest = hashlib.sha256()
+        with self._body(source.key, **pin) as body, self.writer(target, create_only=True) as writer:
             while chunk := body.read(_CHUNK_BYTES):
-                digest.update(chunk)
-        about = _About(source.size, digest.hexdigest(), media_type, metadata or {})
-        return self.copy_inside(source.key, source.etag, source.version_id, target, about, create_only=True)
+                writer.write(chunk)
+            return writer.commit(media_type=media_type, metadata=metadata)
 
-    def copy_inside(
-        self, key: str, etag: str, version_id: str | None, target: str, about: "_About", *, create_only: bool
-    ) -> ObjectReference:
-        """Let the server copy one version of an object, for this store and its writers."""
+    def place_staged(self, staged_key: str, target: str, about: "_About", *, create_only: bool) -> ObjectReference:
+        """Make a staged stream the object under its key, for this store's writers."""
         if create_only and self._head(target) is not None:
             raise ObjectExists(f"there is an object under {target}")
-        source = {"Bucket": self.bucket, "Key": key} | ({"VersionId": version_id} if version_id else {})
-        request = {**about.headers(), "CopySource": source, "CopySourceIfMatch": f'"{etag}"'}
-        request["MetadataDirective"] = "REPLACE"
+        upload = {"Bucket": self.bucket, "Key": target}
+        with _translated(target):
+            upload["UploadId"] = self._client.create_multipart_upload(**upload, **about.headers())["UploadId"]
         try:
-            return self._written(target, about, self._client.copy_object, request, create_only=create_only)
-        except ObjectExists:
-            # 412 is said of either side.
-            if create_only and self._head(target) is not None:
-                raise
-            raise ObjectChanged(f"{key} is no longer what it was") from None
+            parts = self._copied_parts(upload, staged_key, about.size)
+            return self._completed(upload, parts, about, create_only=create_only)
+        except DocuElevateError:
+            with suppress(DocuElevateError), _translated(target):
+                self._client.abort_multipart_upload(**upload)
+            raise
+
+    def _copied_parts(self, upload: Mapping[str, str], staged_key: str, size: int) -> Sequence[dict[str, Any]]:
+        parts = []
+        for number, start in enumerate(range(0, size, _COPIED_PART_BYTES), start=1):
+            last = min(start + _COPIED_PART_BYTES, size) - 1
+            source = {
+                "CopySource": {"Bucket": self.bucket, "Key": staged_key},
+                "CopySourceRange": f"bytes={start}-{last}",
+            }
+            with _translated(staged_key):
+                answer = self._client.upload_part_copy(**upload, PartNumber=number, **source)
+            parts.append({"ETag": answer["CopyPartResult"]["ETag"], "PartNumber": number})
+        return parts
+
+    def _completed(
+        self, upload: Mapping[str, str], parts: Sequence[dict[str, Any]], about: "_About", *, create_only: bool
+    ) -> ObjectReference:
+        key = upload["Key"]
+        request = {**upload, "MultipartUpload": {"Parts": parts}, **_condition(create_only=create_only)}
+        try:
+            with _translated(key, precondition=ObjectExists):
+                answer = self._past_conflicts(self._client.complete_multipart_upload, **request)
+        except (ObjectExists, _NoSuchUpload) as error:
+            return self._own_write(key, about, error)
+        # Some servers leave the etag out of their answer.
+        etag = _etag(answer) or _etag(self._head(key) or {})
+        return about.reference(self.bucket, key, etag)
 
     def delete(self, key: str) -> None:
         """Remove the object."""
@@ -307,7 +322,7 @@ class S3ObjectStore:
         self._delete(key)
 
     def _delete(self, key: str, **request: Any) -> None:
-        with _translated(key, precondition=ObjectChanged), suppress(ObjectNotFound):
+        with suppress(ObjectNotFound), _translated(key):
             self._client.delete_object(Bucket=self.bucket, Key=key, **request)
 
     def delete_exact(self, info: ObjectInfo) -> bool:
@@ -337,7 +352,7 @@ class S3ObjectStore:
     def delete_prefix(self, prefix: str) -> int:
         """Remove all versions of everything under a prefix, and the uploads that were never completed."""
         check_prefix(prefix)
-        self._abort_uploads(prefix, lambda age_seconds: True)
+        self._abort_uploads(lambda key, age_seconds: key.startswith(prefix))
         doomed = [*self._versions(prefix)]
         with ThreadPoolExecutor(_DELETING_THREADS) as threads:
             for done in [threads.submit(self._delete, key, **version) for key, version in doomed]:
@@ -362,29 +377,30 @@ class S3ObjectStore:
 
     def remove_leftovers(self, older_than_seconds: float) -> int:
         """Remove what writers that died have left: incomplete uploads and staged streams of that age; how many."""
-        aborted = self._abort_uploads("", lambda age_seconds: age_seconds >= older_than_seconds)
+        aborted = self._abort_uploads(lambda key, age_seconds: age_seconds >= older_than_seconds)
         staged = [info for page in self._pages(STAGING) for info in page if info.age_seconds >= older_than_seconds]
         for info in staged:
             self._delete(info.key)
         return aborted + len(staged)
 
-    def _abort_uploads(self, prefix: str, is_due: Callable[[float], bool]) -> int:
-        uploads = [*self._uploads(prefix, is_due)]
+    def _abort_uploads(self, is_due: Callable[[str, float], bool]) -> int:
+        uploads = [*self._uploads(is_due)]
         for upload in uploads:
-            with _translated(upload["Key"]), suppress(ObjectNotFound):
+            with suppress(_NoSuchUpload), _translated(upload["Key"]):
                 self._client.abort_multipart_upload(Bucket=self.bucket, **upload)
         return len(uploads)
 
-    def _uploads(self, prefix: str, is_due: Callable[[float], bool]) -> Iterator[dict[str, str]]:
+    def _uploads(self, is_due: Callable[[str, float], bool]) -> Iterator[dict[str, str]]:
+        """Of the whole bucket: some servers list uploads under whole keys only, not under prefixes."""
         request: dict[str, str] = {}
         while True:
             try:
-                with _translated(prefix):
-                    page = self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=prefix, **request)
+                with _translated(self.bucket):
+                    page = self._client.list_multipart_uploads(Bucket=self.bucket, **request)
             except _NotOffered:
                 return
             for entry in page.get("Uploads", ()):
-                if is_due(_age_seconds(entry["Initiated"], _date(page))):
+                if is_due(entry["Key"], _age_seconds(entry["Initiated"], _date(page))):
                     yield {"Key": entry["Key"], "UploadId": entry["UploadId"]}
             if not page.get("IsTruncated"):
                 return
@@ -398,11 +414,11 @@ class S3ObjectStore:
             return self._capabilities
 
     def _probe(self, key: str) -> Capabilities:
-        about = _About(0, hashlib.sha256().hexdigest(), _UNKNOWN_MEDIA_TYPE, {})
-        request = {**about.headers(), "Body": b""}
-        self._written(key, about, self._client.put_object, request, create_only=False)
+        with _translated(key):
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=b"")
         try:
-            self._written(key, about, self._client.put_object, request, create_only=True)
+            with _translated(key, precondition=ObjectExists):
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=b"", IfNoneMatch="*")
             create_only = False
         except ObjectExists:
             create_only = True
@@ -454,12 +470,10 @@ class S3ObjectWriter:
                 self._key, body, media_type=media_type, create_only=self._create_only, metadata=metadata
             )
         self._send_part()
-        etag = self._complete()
+        self._complete()
         about = _About(self._size, self.sha256(), media_type, metadata or {})
         try:
-            return self._store.copy_inside(
-                self._staged["Key"], etag, None, self._key, about, create_only=self._create_only
-            )
+            return self._store.place_staged(self._staged["Key"], self._key, about, create_only=self._create_only)
         finally:
             self.abort()
 
@@ -486,14 +500,12 @@ class S3ObjectWriter:
         self._parts.append({"ETag": answer["ETag"], "PartNumber": number})
         self._pending.clear()
 
-    def _complete(self) -> str:
+    def _complete(self) -> None:
         with _translated(self._key):
             self._client.complete_multipart_upload(
                 **self._staged, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
             )
-            self._completed = True
-            # Some servers leave the etag out of their answer.
-            return cast(str, self._client.head_object(**self._staged)["ETag"]).strip('"')
+        self._completed = True
 
 
 class _About:
@@ -562,6 +574,10 @@ class _NotOffered(Unavailable):
     """The server does not know this request."""
 
 
+class _NoSuchUpload(Unavailable):
+    """The upload was completed or aborted meanwhile."""
+
+
 @contextmanager
 def _translated(key: str, *, precondition: type[DocuElevateError] = ObjectChanged) -> Iterator[None]:
     """Vendor errors in our words: the server's code only, never its text, an address or a key of the account."""
@@ -588,8 +604,21 @@ def _error(key: str, error: ClientError, precondition: type[DocuElevateError]) -
         return _RangeNotSatisfiable(f"{key} is shorter than that")
     if status == 429 or code in _THROTTLING:
         return Throttled("the object store asks for fewer requests", _retry_after_seconds(error))
-    kind = _NotOffered if status == 501 or code in _NOT_OFFERED else Unavailable
-    return kind(f"the object store answered {status} {code} to {error.operation_name}")
+    return _kind(status, code)(f"the object store answered {status} {code} to {error.operation_name}")
+
+
+def _kind(status: int, code: str) -> type[Unavailable]:
+    if code == "NoSuchUpload":
+        return _NoSuchUpload
+    return _NotOffered if status == 501 or code in _NOT_OFFERED else Unavailable
+
+
+def _condition(*, create_only: bool) -> dict[str, str]:
+    return {"IfNoneMatch": "*"} if create_only else {}
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("ETag", "")).strip('"')
 
 
 def _answer(error: ClientError) -> dict[str, Any]:
@@ -621,7 +650,7 @@ def _info(key: str, answer: Any) -> ObjectInfo:
     return ObjectInfo(
         key=key,
         size=answer["ContentLength"],
-        etag=answer["ETag"].strip('"'),
+        etag=_etag(answer),
         media_type=answer.get("ContentType", _UNKNOWN_MEDIA_TYPE),
         last_modified=answer["LastModified"],
         age_seconds=_age_seconds(answer["LastModified"], _date(answer)),
@@ -637,7 +666,7 @@ def _listed(entry: Any, now: datetime) -> ObjectInfo:
     return ObjectInfo(
         key=entry["Key"],
         size=entry["Size"],
-        etag=entry["ETag"].strip('"'),
+        etag=_etag(entry),
         media_type=_UNKNOWN_MEDIA_TYPE,
         last_modified=entry["LastModified"],
         age_seconds=_age_seconds(entry["LastModified"], now),

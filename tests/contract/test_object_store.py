@@ -7,9 +7,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from shared.documents import ObjectReference
 from shared.errors import InvalidKey, ObjectChanged, ObjectExists, ObjectNotFound
@@ -525,7 +527,8 @@ def test_leftovers_of_dead_writers_are_removed_once_they_are_old(s3: S3ObjectSto
 def test_keys_that_s3_users_do_make_can_be_taken_in_and_removed(versioned: S3ObjectStore) -> None:
     for key in ("incoming/a//b.pdf", "incoming/c\\d.pdf", "incoming/folder/"):
         versioned._client.put_object(Bucket=versioned.bucket, Key=key, Body=b"x")
-    versioned._client.put_object(Bucket=versioned.bucket, Key="incoming/../documents/x", Body=b"x")
+    with suppress(ClientError):  # Some servers refuse such a key themselves.
+        versioned._client.put_object(Bucket=versioned.bucket, Key="incoming/../documents/x", Body=b"x")
     listed = list(versioned.list("incoming/"))
     assert [info.key for info in listed] == ["incoming/a//b.pdf", "incoming/c\\d.pdf", "incoming/folder/"]
     source = versioned.head("incoming/a//b.pdf")

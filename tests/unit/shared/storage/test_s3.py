@@ -43,8 +43,8 @@ class ScriptedClient:
         return [request for name, request in self.calls if name == operation]
 
 
-def refusal(status: int, code: str, *, retries: int = 0, headers: dict[str, str] | None = None) -> ClientError:
-    metadata = {"HTTPStatusCode": status, "RetryAttempts": retries, "HTTPHeaders": headers or {}}
+def refusal(status: int, code: str, *, headers: dict[str, str] | None = None) -> ClientError:
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers or {}}
     return ClientError({"Error": {"Code": code, "Message": SECRET}, "ResponseMetadata": metadata}, "PutObject")
 
 
@@ -83,7 +83,7 @@ def put(opened: S3ObjectStore, *, create_only: bool = True) -> ObjectReference:
     ],
 )
 def test_a_refusal_is_told_in_our_words_and_tells_no_secret(error: Exception, expected: type[DocuElevateError]) -> None:
-    opened, _ = store(put_object=[error])
+    opened, _ = store(put_object=[error], head_object=[described(**{"write-id": "other"})])
     with pytest.raises(expected) as raised:
         put(opened)
     assert SECRET not in str(raised.value)
@@ -124,16 +124,14 @@ def test_an_own_write_whose_answer_got_lost_is_no_conflict() -> None:
 
     def lose(request: dict[str, Any]) -> Any:
         written.update(request["Metadata"])
-        raise refusal(412, "PreconditionFailed", retries=1)
+        raise refusal(412, "PreconditionFailed")
 
     opened, _ = store(put_object=[lose], head_object=[lambda _: described(**written)])
     assert put(opened).etag == "e"
 
 
-def test_another_write_is_a_conflict_also_after_a_retry() -> None:
-    opened, _ = store(
-        put_object=[refusal(412, "PreconditionFailed", retries=1)], head_object=[described(**{"write-id": "other"})]
-    )
+def test_the_write_of_another_is_a_conflict() -> None:
+    opened, _ = store(put_object=[refusal(412, "PreconditionFailed")], head_object=[described(**{"write-id": "other"})])
     with pytest.raises(ObjectExists):
         put(opened)
 
@@ -181,6 +179,28 @@ def test_a_stream_that_fails_is_aborted_and_the_first_error_told() -> None:
     with pytest.raises(Unavailable), opened.writer(KEY) as writer:
         writer.write(b"x" * (PART_BYTES + 1))
     assert [request["UploadId"] for request in client.asked("abort_multipart_upload")] == ["u"]
+
+
+def test_a_long_stream_completed_by_a_request_whose_answer_got_lost_is_there() -> None:
+    written: dict[str, str] = {}
+
+    def begin(request: dict[str, Any]) -> Any:
+        written.update(request.get("Metadata", {}))
+        return answered(UploadId="u")
+
+    opened, client = store(
+        create_multipart_upload=[begin, begin],
+        upload_part=[answered(ETag='"p"')] * 2,
+        upload_part_copy=[answered(CopyPartResult={"ETag": '"p"'})],
+        complete_multipart_upload=[answered(), refusal(404, "NoSuchUpload")],
+        head_object=[lambda _: described(**written)],
+        delete_object=[answered()],
+    )
+    with opened.writer(KEY) as writer:
+        writer.write(b"x" * (PART_BYTES + 1))
+        assert writer.commit(media_type=TEXT).etag == "e"
+    assert [request["Key"].split("/")[0] for request in client.asked("delete_object")] == ["staging"]
+    assert written["sha256"] == writer.sha256()
 
 
 def test_a_server_that_ignores_conditions_is_seen_through() -> None:
