@@ -15,6 +15,8 @@ LOCAL_OWNER = "local"
 """Whose documents they are while authentication is off."""
 
 _BigKey = BigInteger().with_variant(Integer, "sqlite")
+_NUMBERS_ARE_NOT_USED_TWICE = {"sqlite_autoincrement": True}
+"""SQLite gives the highest number out again once its row is gone; a relay would then remove an event it never sent."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -176,6 +178,7 @@ class ArchivedEvent(Table):
         Index("ix_events_document", "document_id", "runid", "number"),
         Index("ix_events_type_time", "type", "time"),
         Index("ix_events_time", "time"),
+        _NUMBERS_ARE_NOT_USED_TWICE,
     )
 
 
@@ -199,6 +202,7 @@ class OutboxEvent(Table):
     __table_args__ = (
         UniqueConstraint("source", "id"),
         Index("ix_outbox_not_before", "not_before"),
+        _NUMBERS_ARE_NOT_USED_TWICE,
     )
 
 

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("reply_version", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("source", "id"),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("ix_events_document", ["document_id", "runid", "number"], unique=False)
@@ -154,6 +155,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("source", "id"),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index("ix_outbox_not_before", ["not_before"], unique=False)
