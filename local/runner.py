@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -28,11 +29,12 @@ from local.manifests import InvalidManifest, Wiring, read_wiring
 from local.processes.supervisor import Supervisor
 from local.server import EmbeddedServer, ServerFailed
 from local.settings import LocalSettings
+from local.sweeping import keep_sweeping
 from shared.database.schema import migrate
 from shared.database.settings import DatabaseSettings, database
 from shared.errors import DocuElevateError, Unavailable
 from shared.events import Event
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from shared.storage.settings import ObjectStoreSettings, object_store
 
 logger = logging.getLogger(__name__)
@@ -168,7 +170,7 @@ class Runner:
         return server
 
     def _jobs(self, broker: Broker) -> list[Job]:
-        jobs = list(self._plan.jobs)
+        jobs: list[Job] = [*self._plan.jobs, partial(keep_sweeping, self._configuration["BROKER_URL"])]
         store_settings = ObjectStoreSettings()
         if store_settings.kind == "directory":
             folder = IncomingFolder(
@@ -228,7 +230,7 @@ def _url(listener: socket.socket) -> str:
 
 
 def _configure_logs() -> None:
-    configure_logging("runner")
+    prepare_process("runner")
     for chatty in ("alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

@@ -154,8 +154,10 @@ class Work:
             return
         with contextlib.suppress(ObjectNotFound, ObjectChanged):
             self.store.copy(info, f"{self.prefix}set-aside-{secrets.token_hex(4)}-{name}", media_type=JSON)
-        # Exactly this version: another worker may have committed a whole one meanwhile.
-        self.store.delete_exact(info)
+        # Exactly this version where the store can make sure: another worker may have committed a whole one meanwhile.
+        # Where it cannot, removing that one as well costs work, not results.
+        if not self.store.delete_exact(info):
+            self.store.delete(info.key)
 
 
 def refuse_purged(store: ObjectStore, document_id: str) -> None:

@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from starlette.applications import Starlette
 
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from web.app import from_environment
 from web.context import Context
 from web.settings import WebSettings
@@ -46,7 +46,7 @@ class WebServer(uvicorn.Server):
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
-    configure_logging("web")
+    prepare_process("web")
     WebServer(from_environment(), WebSettings()).run()
 
 

@@ -14,11 +14,11 @@ from functions.convert.settings import ConvertSettings
 from shared.documents import Step
 from shared.errors import InvalidEvent, StepFailed
 from shared.events import AnyData, DocumentConverted, DocumentReceived, Event
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from shared.step import StepContext, json_response, read_body, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
-configure_logging("convert")
+prepare_process("convert")
 
 
 def build_of(program: Path) -> str:

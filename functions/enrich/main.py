@@ -5,11 +5,11 @@ from functions.enrich.rule_extractor import RuleMetadataExtractor
 from functions.enrich.settings import EnrichSettings
 from shared.documents import Step
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
-configure_logging("enrich")
+prepare_process("enrich")
 if EnrichSettings().ai_provider != "local":
     raise SystemExit("AI_PROVIDER=openai is not part of this release; use AI_PROVIDER=local")
 store = object_store(ObjectStoreSettings())

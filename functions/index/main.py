@@ -1,7 +1,5 @@
 """Serves index: wake-ups in, `document.indexed` out."""
 
-from shared.search.settings import SearchSettings, search_writer
-
 from functions.index.handler import Indexer
 from shared.database.settings import DatabaseSettings, database
 from shared.documents import Step
@@ -14,11 +12,12 @@ from shared.events import (
     DocumentUpdated,
     Event,
 )
-from shared.logs import configure_logging
+from shared.process import prepare_process
+from shared.search.settings import SearchSettings, search_writer
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
-configure_logging("index")
+prepare_process("index")
 store = object_store(ObjectStoreSettings())
 search_settings = SearchSettings()
 indexer = (

@@ -5,11 +5,11 @@ from functions.ingest.settings import IngestSettings
 from shared.database.settings import DatabaseSettings, database
 from shared.documents import Step
 from shared.events import AnyData, DocumentReceived, Event, ObjectCreated
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
-configure_logging("ingest")
+prepare_process("ingest")
 store_settings = ObjectStoreSettings()
 store = object_store(store_settings)
 ingester = Ingester(

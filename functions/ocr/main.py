@@ -12,12 +12,12 @@ from shared.events import (
     PagesRecognized,
     PagesRequested,
 )
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from shared.publisher import BrokerSettings, HttpEventPublisher
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
-configure_logging("ocr")
+prepare_process("ocr")
 settings = OcrSettings()
 if settings.provider is not OcrProvider.TESSERACT:
     raise SystemExit("OCR_PROVIDER=azure is not part of this release; use OCR_PROVIDER=tesseract")

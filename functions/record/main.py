@@ -11,11 +11,11 @@ from functions.record.handler import Recorder
 from shared.database.settings import DatabaseSettings, database
 from shared.errors import InvalidEvent
 from shared.events import decode_attributes
-from shared.logs import configure_logging
+from shared.process import prepare_process
 from shared.step import answer, read_body
 from shared.storage.settings import ObjectStoreSettings, object_store
 
-configure_logging("record")
+prepare_process("record")
 recorder = Recorder(database(DatabaseSettings()), object_store(ObjectStoreSettings()))
 
 _TRIGGER = re.compile(r"/dead-letters/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from botocore.session import Session
 
 from shared.documents import ObjectReference
 from shared.errors import (
@@ -66,7 +66,8 @@ _PLAIN_CHARACTERS = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
 def s3_client(settings: ObjectStoreSettings) -> Any:
     """A client with explicit time-outs and bounded retries. Safe to share between threads."""
     secret = settings.aws_secret_access_key
-    return Session().create_client(
+    # A session of its own: the default one is shared by whatever else lives in the process.
+    return boto3.Session().client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,
         region_name=settings.aws_region,
