@@ -2,11 +2,11 @@
 
 const POLL_MILLISECONDS = 5000;
 const PATIENCE_MILLISECONDS = 12000;
+const SILENCE_MILLISECONDS = 30000;
 
 const listeners = new Set();
 let source = null;
 let heard = 0;
-let timer = null;
 
 /** `listener(summary)` for each document that changed; null means: something changed, look again. */
 export function onChange(listener, signal) {
@@ -32,9 +32,16 @@ export function startLive() {
   addEventListener("pageshow", (event) => {
     if (event.persisted && !source) open();
   });
-  timer = setInterval(() => {
-    if (!document.hidden && Date.now() - heard > PATIENCE_MILLISECONDS && source?.readyState !== EventSource.OPEN) tell(null);
-  }, POLL_MILLISECONDS);
+  setInterval(() => !document.hidden && isDeaf() && tell(null), POLL_MILLISECONDS);
+}
+
+// Not connected; or connected, but silent while something is being worked on: then a proxy may be holding the words back.
+function isDeaf() {
+  const silent = Date.now() - heard;
+  if (source?.readyState !== EventSource.OPEN) return silent > PATIENCE_MILLISECONDS;
+  if (silent < SILENCE_MILLISECONDS || !document.querySelector(".pill.processing")) return false;
+  heard = Date.now();
+  return true;
 }
 
 function close() {

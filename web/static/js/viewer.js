@@ -51,6 +51,7 @@ export class Viewer {
         wasmUrl: `${vendor}wasm/`,
         iccUrl: `${vendor}iccs/`,
         enableXfa: false,
+        verbosity: 0,
         disableAutoFetch: true,
         disableStream: true,
         disableWorkerRendering: true,
