@@ -122,7 +122,7 @@ def status_counts(session: Session, owner: str) -> StatusAnswer:
     """How many documents stand where, and what waits to be sent to the broker."""
     mine = select(Document.status, func.count()).where(Document.owner == owner)
     counts = dict.fromkeys((status.value for status in Status), 0)
-    rows = session.execute(mine.where(Document.trashed_at.is_(None)).group_by(Document.status)).tuples()
+    rows = session.execute(mine.where(Document.trashed_at.is_(None)).group_by(Document.status))
     counts |= dict(rows.all())
     trashed = select(func.count()).where(Document.owner == owner, Document.trashed_at.is_not(None))
     counts[Status.TRASHED.value] = session.scalar(trashed) or 0
@@ -204,8 +204,8 @@ def moved_since(session: Session, moment: datetime, *, most: int) -> list[Moved]
     recent = changed.where(Document.changed_at >= moment).order_by(Document.changed_at, Document.id).limit(most)
     purged = select(Tombstone.document_id, Tombstone.owner, Tombstone.version, Tombstone.purged_at)
     removed = purged.where(Tombstone.purged_at >= moment).order_by(Tombstone.purged_at).limit(most)
-    found = [Moved(*row) for row in session.execute(recent).tuples()]
-    found += [Moved(*row, gone=True) for row in session.execute(removed).tuples()]
+    found = [Moved(*row) for row in session.execute(recent)]
+    found += [Moved(*row, gone=True) for row in session.execute(removed)]
     return sorted(found, key=lambda moved: moved.changed_at)[:most]
 
 
@@ -345,4 +345,4 @@ def _counts(
     if tags:
         query = query.join(Document, Document.id == DocumentTag.document_id)
     ordered = query.order_by(func.count().desc(), column).limit(MAX_FACET_VALUES)
-    return tuple(FacetCount(value=value, count=count) for value, count in session.execute(ordered).tuples())
+    return tuple(FacetCount(value=value, count=count) for value, count in session.execute(ordered))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import anyio
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -71,6 +72,8 @@ def _problem(check: Callable[[], None]) -> str:
         check()
     except DocuElevateError as error:
         return str(error)
+    except SQLAlchemyError:
+        return "the database does not answer"
     return ""
 
 
