@@ -345,9 +345,76 @@ def shipment(s: Scene) -> Made:
     }
 
 
+def side_by_side(s: Scene) -> Made:
+    """Seller and buyer as two columns under labels, facts in a row of boxes."""
+    seller, buyer, number, items = s.firm(), s.firm(), s.number("", 7), s.items(3)
+    while buyer == seller:
+        buyer = s.firm()
+    net, tax, gross = s.sums(items)
+    de, due = s.language == "de", s.later(21)
+    body = f"""<h2>{"Rechnung" if de else "Tax Invoice"}</h2><table><tr><th>{"Verkäufer" if de else "Seller"}<th>{"Kunde" if de else "Buyer"}<tr><td>{seller}<br>{s.street()}<br>{s.town()}<td>{buyer}<br>{s.street()}<br>{s.town()}</table>
+    <table style="margin-top:5mm"><tr><th>{"Rechnungsnr." if de else "Invoice no."}<th>{"Rechnungsdatum" if de else "Invoice date"}<th>{"Zahlbar bis" if de else "Payment due"}<tr><td>{number}<td>{s.any_date()}<td>{s.any_date(due)}</table>
+    <table style="margin-top:5mm">{_rows(s, items)}</table><p class=r>{"Netto" if de else "Net"}: {s.money(net)}<br>{"MwSt. 19%" if de else "VAT 20%"}: {s.money(tax)}<br><b>{"Rechnungsbetrag" if de else "Total"}: {s.money(gross)}</b></p>"""
+    return body, {
+        "document_type": "invoice",
+        "sender": seller,
+        "recipient": buyer,
+        "document_date": s.day,
+        "due_date": due,
+        "reference_number": number,
+        "total": gross,
+    }
+
+
+def award(s: Scene) -> Made:
+    person = s.person()
+    de = s.language == "de"
+    body = f"""<div style="text-align:center"><h2>{"Volkshochschule Auental" if de else "Lakeside College"}</h2><h1 style="margin-top:30mm">{"Zertifikat" if de else "Certificate of Achievement"}</h1><p>{"verliehen an" if de else "is hereby awarded to"}</p><h2>{person}</h2><p>{"für die bestandene Prüfung im Fach Buchführung" if de else "for passing the examination in bookkeeping"}</p><p>{s.town().split(" ", 1)[1] + ", " if de else ""}{s.long_date()}</p></div>"""
+    return body, {"document_type": "certificate", "recipient": person, "document_date": s.day, "total": None}
+
+
+def policy_letter(s: Scene) -> Made:
+    person, insurer, number, premium = (
+        s.person(),
+        "Bergland Lebensversicherung AG" if s.language == "de" else "Kestrel Insurance Ltd",
+        s.number("KL", 7),
+        s.price(50, 300),
+    )
+    de = s.language == "de"
+    body = f"""<h2>{insurer}</h2><table style="margin-top:8mm"><tr><td>{person}<br>{s.street()}<br>{s.town()}<td>{"Versicherungsnummer" if de else "Policy number"}: {number}<br>{"Datum" if de else "Date"}: {s.short_date(s.day.replace(day=25))}</table><h2>{"Beitragsrechnung" if de else "Insurance Renewal Notice"}</h2><p>{"Guten Tag" if de else "Dear"} {person},</p><p>{"vielen Dank für Ihr Vertrauen. Ihr Versicherungsschutz verlängert sich um ein Jahr." if de else "thank you for insuring with us. Your policy will renew for another year of cover."}</p><table><tr><td>{"Jahresbeitrag" if de else "Total premium"}<td class=r>{s.money(premium)}</table>"""
+    return body, {
+        "document_type": "insurance",
+        "sender": insurer,
+        "recipient": person,
+        "document_date": s.day.replace(day=25),
+        "reference_number": number,
+        "total": premium,
+    }
+
+
+def insurance(s: Scene) -> Made:
+    person, number, premium = s.person(), s.number("HV-", 8), s.price(60, 700)
+    if s.language == "de":
+        insurer = "Nordstern Versicherung AG"
+        body = f"""<h2>{insurer}</h2><p class=small>{insurer}, 20095 Hamburg</p><p>{person}<br>{s.street()}<br>{s.town()}</p><p class=r>Hamburg, {s.short_date()}</p><h2>Versicherungsschein zur Hausratversicherung</h2><p>Versicherungsnummer {number}</p><table><tr><td>Versicherungsnehmer<td>{person}<tr><td>Versicherungsbeginn<td>{s.short_date(s.later(30))}<tr><td>Versicherungssumme<td>65.000 EUR<tr><td>Jahresbeitrag inkl. Versicherungsteuer<td>{s.money(premium)}</table><p>Der Versicherungsschutz richtet sich nach den beigefügten Bedingungen.</p>"""
+    else:
+        insurer = s.pick("Harbourside Mutual Insurance", "Old Oak Insurance Company")
+        body = f"""<h1>{insurer}</h1><h2>{"Policy Schedule" if s.country == "uk" else "Homeowners Policy Declarations"}</h2><table><tr><td>Policy number<td>{number}<tr><td>Policyholder<td>{person}<tr><td>Address<td>{s.street()}, {s.town()}<tr><td>Date issued<td>{s.long_date()}<tr><td>Period of insurance<td>{s.long_date(s.later(20))} to {s.long_date(s.later(384))}<tr><td>Total premium<td>{s.money(premium)}</table><p>This schedule forms part of your policy. The deductible for each claim is {s.money(Decimal(250))}.</p>"""
+    return body, {
+        "document_type": "insurance",
+        "sender": insurer,
+        "recipient": person,
+        "document_date": s.day,
+        "reference_number": number,
+        "total": premium,
+    }
+
+
 TEMPLATES: dict[str, tuple[Template, str]] = {
     "din_invoice": (din_invoice, "de"), "us_invoice": (us_invoice, "us uk"), "de_letter": (de_letter, "de"), "en_letter": (en_letter, "uk us"), "reminder": (reminder, "de uk"),
     "till_slip": (till_slip, "de uk"), "contract": (contract, "de us"), "quote": (quote, "de uk"), "bank_statement": (bank_statement, "de us"), "minutes": (minutes, "de uk"),
     "report": (report, "de uk"), "email": (email, "de us"),
     "craftsman_invoice": (craftsman_invoice, "de"), "energy_bill": (energy_bill, "de us"), "payslip": (payslip, "de uk us"), "tax_notice": (tax_notice, "de uk us"), "card_receipt": (card_receipt, "de us"), "shipment": (shipment, "de uk"),
+    "side_by_side": (side_by_side, "de uk us"), "award": (award, "de us"), "policy_letter": (policy_letter, "de uk"),
+    "insurance": (insurance, "de uk us"),
 }  # fmt: skip

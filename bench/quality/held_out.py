@@ -4,8 +4,6 @@
 Keep it so: look at the table they give, not at the single errors. Move a template to development before working on it.
 """
 
-from decimal import Decimal
-
 from bench.quality.development import Made, Template
 from bench.quality.scene import Scene
 
@@ -33,24 +31,6 @@ def software_invoice(s: Scene) -> Made:
         "reference_number": number,
         "total": gross,
         "title": [number],
-    }
-
-
-def insurance(s: Scene) -> Made:
-    person, number, premium = s.person(), s.number("HV-", 8), s.price(60, 700)
-    if s.language == "de":
-        insurer = "Nordstern Versicherung AG"
-        body = f"""<h2>{insurer}</h2><p class=small>{insurer}, 20095 Hamburg</p><p>{person}<br>{s.street()}<br>{s.town()}</p><p class=r>Hamburg, {s.short_date()}</p><h2>Versicherungsschein zur Hausratversicherung</h2><p>Versicherungsnummer {number}</p><table><tr><td>Versicherungsnehmer<td>{person}<tr><td>Versicherungsbeginn<td>{s.short_date(s.later(30))}<tr><td>Versicherungssumme<td>65.000 EUR<tr><td>Jahresbeitrag inkl. Versicherungsteuer<td>{s.money(premium)}</table><p>Der Versicherungsschutz richtet sich nach den beigefügten Bedingungen.</p>"""
-    else:
-        insurer = s.pick("Harbourside Mutual Insurance", "Old Oak Insurance Company")
-        body = f"""<h1>{insurer}</h1><h2>{"Policy Schedule" if s.country == "uk" else "Homeowners Policy Declarations"}</h2><table><tr><td>Policy number<td>{number}<tr><td>Policyholder<td>{person}<tr><td>Address<td>{s.street()}, {s.town()}<tr><td>Date issued<td>{s.long_date()}<tr><td>Period of insurance<td>{s.long_date(s.later(20))} to {s.long_date(s.later(384))}<tr><td>Total premium<td>{s.money(premium)}</table><p>This schedule forms part of your policy. The deductible for each claim is {s.money(Decimal(250))}.</p>"""
-    return body, {
-        "document_type": "insurance",
-        "sender": insurer,
-        "recipient": person,
-        "document_date": s.day,
-        "reference_number": number,
-        "total": premium,
     }
 
 
@@ -196,5 +176,5 @@ def authority_letter(s: Scene) -> Made:
 
 
 TEMPLATES: dict[str, tuple[Template, str]] = {
-    "software_invoice": (software_invoice, "de us uk"),     "insurance": (insurance, "de uk us"), "purchase_order": (purchase_order, "de us"), "credit_note": (credit_note, "de uk"),     "certificate": (certificate, "de us"), "medical": (medical, "de us"), "cv": (cv, "de us"), "manual": (manual, "de uk"), "form": (form, "de us"), "newsletter": (newsletter, "de uk"),
+    "software_invoice": (software_invoice, "de us uk"), "purchase_order": (purchase_order, "de us"), "credit_note": (credit_note, "de uk"),     "certificate": (certificate, "de us"), "medical": (medical, "de us"), "cv": (cv, "de us"), "manual": (manual, "de uk"), "form": (form, "de us"), "newsletter": (newsletter, "de uk"),
     "warranty": (warranty, "de us"), "authority_letter": (authority_letter, "de uk"), }  # fmt: skip

@@ -8,7 +8,7 @@ from itertools import pairwise
 from functions.enrich.dates import dates_in
 from functions.enrich.layout import Page, Run
 from functions.enrich.names import CLOSING, CONTACT, FIELD_LABEL, SEPARATORS, TITLE_ONLY
-from functions.enrich.party_labels import RECIPIENT_LABELS
+from functions.enrich.party_labels import is_label
 
 _STREET = re.compile(
     r"(?:[^\W\d_]{2,}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|steig|hof|chaussee|markt|"
@@ -76,7 +76,7 @@ def _name_to_town(lines: Sequence[Run]) -> list[Run]:
         if _is_no_address(cell.text) or (_has_name(kept) and _stands_apart(cell, kept)):
             break
         kept.insert(0, cell)
-    while kept and (TITLE_ONLY.match(kept[0].text) or RECIPIENT_LABELS.fullmatch(kept[0].text.strip(" :"))):
+    while kept and (TITLE_ONLY.match(kept[0].text) or is_label(kept[0].text)):
         kept.pop(0)
     return kept if kept and _has_name(kept[:1]) else []
 

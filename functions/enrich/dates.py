@@ -313,7 +313,8 @@ _PAYMENT_NEAR = re.compile(
     re.IGNORECASE,
 )
 _NOT_DUE = re.compile(
-    r"gültig|valid|angebot|widerspruch|einspruch|kündig|vacation|rückmeld|reply|respond|return|skonto|discount|(?<!ohne )abzug",
+    r"gültig|valid|angebot|widerspruch|einspruch|kündig|vacation|rückmeld|reply|respond|return|skonto|discount|"
+    r"(?<!ohne )abzug",
     re.IGNORECASE,
 )
 
@@ -525,19 +526,21 @@ def _is_other(run: Run, start: int, end: int) -> bool:
     return _OTHER_DATE.search(before) is not None or _RANGE_AFTER.match(after) is not None
 
 
-MAX_DATES_ALONE = 2
+MIN_COLUMN = 3
+COLUMN_TOLERANCE = 5.0
 
 
 def _placed_dates(layout: Layout, reader: DateReader) -> Iterator[Dated]:
     """Dates that speak by their place: "Berlin, 12 March 2024", alone near the top, or with a time on a till slip.
 
-    Where more dates stand alone than a letter has, they are a column of a table and say nothing.
+    Dates under each other are a column of a table and say nothing.
     """
     found = [found for page in layout.pages for cell in page.cells for found in reader(cell)]
-    alone = sum(_is_alone(one) for one in found if one.run.page == layout.first.number)
+    edges = [one.run.box[0] for one in found if _is_alone(one)]
     for one in found:
         confidence = _place_confidence(layout, one)
-        if confidence and not (alone > MAX_DATES_ALONE and _is_alone(one)):
+        in_column = sum(abs(edge - one.run.box[0]) < COLUMN_TOLERANCE for edge in edges) >= MIN_COLUMN
+        if confidence and not (in_column and _is_alone(one)):
             yield Dated(one.value, one.run, one.start, one.end, confidence)
 
 

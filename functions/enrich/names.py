@@ -59,7 +59,7 @@ def is_name(text: str) -> bool:
         and not CONTACT.search(text)
         and not TITLE_ONLY.match(text)
         and not _OWNER.match(text)
-        and not re.search(r"[^\W\d_]{4,}[.!?]$", text)
+        and (not re.search(r"[^\W\d_]{4,}[.!?]$", text) or bool(re.search(r"(?:Corp|Bhd|BHD)\.$", text)))
         and any(character.isupper() for character in text)
         and len(text.split()) <= 10
         and bool(words_of(LEGAL_FORM.sub("", text)))

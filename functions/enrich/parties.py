@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from functions.enrich.addresses import Address, addresses, is_address_line, is_return_line
 from functions.enrich.dates import dates_in
@@ -17,7 +18,7 @@ from functions.enrich.names import (
     is_name,
     name_end,
 )
-from functions.enrich.party_labels import RECIPIENT_LABELS, SENDER_LABELS, WEAK_LABEL
+from functions.enrich.party_labels import RECIPIENT_LABELS, SENDER_LABELS, WEAK_LABEL, is_label
 from functions.enrich.wording import labels, words_of
 
 _TITLE_BEFORE = re.compile(
@@ -81,6 +82,14 @@ _CORRESPONDENCE = frozenset(
 )
 
 
+_CERTIFIES = re.compile(
+    r"(?:certif(?:y|ies) that|awarded to|presented to|conferred upon|"
+    r"bescheinig(?:t|en)\b.{0,20}dass|bestätig(?:t|en)\b.{0,20}dass|"
+    r"verliehen an|certifie que|certifica que|si certifica che)\W*$",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class Party:
     """A sender or recipient as named in the document, with where it stands and how sure the choice is."""
@@ -125,7 +134,7 @@ class PartyReader:
 
     def recipient(self) -> Party | None:
         """To whom the document is addressed."""
-        candidates = [*self._labelled(RECIPIENT_LABELS), *self._windowed()]
+        candidates = [*self._labelled(RECIPIENT_LABELS), *self._windowed(), *self._certified()]
         return max(candidates, key=lambda party: party.confidence, default=None)
 
     def sender(self, recipient: Party | None) -> Party | None:
@@ -160,10 +169,16 @@ class PartyReader:
         if not _LABEL_TAIL.fullmatch(cell.text, match.end()):
             return self._on_label_line(cell, colon.end(), 0.85 if weak else 0.92) if colon else None
         below, beside = self._below(index, cell), self._right_of(index, cell)
-        for run in (beside, below) if cell.text.endswith(":") else (below, beside):
+        if cell.text.endswith(":") or not self._heads_column(below, beside):
+            below, beside = beside, below
+        for run in (below, beside):
             if run is not None and (party := self._named(run, 0.78 if weak else 0.92)):
                 return party
         return None
+
+    def _heads_column(self, below: Run | None, beside: Run | None) -> bool:
+        """Whether a label stands over its value rather than left of it: over an address, or with a label beside it."""
+        return beside is None or is_label(beside.text) or (below is not None and self._heads_address(below))
 
     def _on_label_line(self, cell: Run, start: int, confidence: float) -> Party | None:
         if not cell.text[start:].strip():
@@ -202,7 +217,12 @@ class PartyReader:
     def _windowed(self) -> Iterator[Party]:
         """Names of addresses where a window envelope shows them: upper left, below the letterhead."""
         towns = [address for address in self._addresses if 0.07 < address.name.top / self._page.height < 0.42]
-        left = [address for address in towns if address.name.box[0] < 0.45 * self._page.width]
+        senders = {_key(party.name) for party in self._labelled(SENDER_LABELS) if party.confidence > 0.9}
+        left = [
+            address
+            for address in towns
+            if address.name.box[0] < 0.45 * self._page.width and _key(address.name.text) not in senders
+        ]
         for rank, address in enumerate(reversed(left)):
             marked = self._below_return_line(address)
             alone = len(self._addresses) == 1 and not self._has_letterhead(address)
@@ -210,6 +230,15 @@ class PartyReader:
             if address.name.top / self._page.height < 0.1 and not marked:
                 confidence -= 0.3
             if confidence >= 0.5 and (party := _party(address.name, confidence)):
+                yield party
+
+    def _certified(self) -> Iterator[Party]:
+        """Whom a certificate is about: the name on the line after "this is to certify that"."""
+        lines = self._page.lines
+        for line, below in pairwise(lines):
+            named = len(line.text) < 70 and _CERTIFIES.search(line.text) and _PERSON.match(below.text)
+            party = _party(below, 0.86) if named else None
+            if party:
                 yield party
 
     def _below_return_line(self, address: Address) -> bool:
@@ -231,7 +260,7 @@ class PartyReader:
         """The first line of a till slip: the shop."""
         if not self._is_slip:
             return
-        for rank, cell in enumerate(self._page.cells[:4]):
+        for rank, cell in enumerate(self._page.cells[:3]):
             if is_address_line(cell.text) or _is_heading(cell.text) or FIELD_LABEL.search(cell.text):
                 continue
             if party := _party(cell, 0.8 - 0.08 * rank):
@@ -267,7 +296,7 @@ class PartyReader:
         """Whether a cell shares its line with a date or an amount, as the parties of bank transfers do."""
         line = next(line for line in self._page.lines if any(own is cell for own in line.cells))
         return any(
-            other is not cell and (dates_in(other.text) or _MONEY_CELL.match(other.text)) for other in line.cells
+            other is not cell and (_is_date(other.text) or _MONEY_CELL.match(other.text)) for other in line.cells
         )
 
     def _footer(self) -> Iterator[Party]:
@@ -314,6 +343,11 @@ class PartyReader:
         repeated = self._layout.lower_text.count(party.name.lower()) > 1
         bonus += 0.04 if repeated else 0.0
         return Party(party.name, party.run, party.start, party.end, min(0.97, party.confidence + bonus))
+
+
+def _is_date(text: str) -> bool:
+    found = dates_in(text)
+    return bool(found) and len(text) - (found[0].end - found[0].start) <= 2
 
 
 def _whole(text: str, start: int, end: int) -> bool:

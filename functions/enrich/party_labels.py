@@ -143,3 +143,9 @@ WEAK_LABEL = re.compile(
     r"prepared by|de la part de|mieter|tenant|provider)$",
     re.IGNORECASE,
 )
+
+
+def is_label(text: str) -> bool:
+    """Whether `text` is nothing but such a word."""
+    bare = text.strip(" :")
+    return bool(SENDER_LABELS.fullmatch(bare) or RECIPIENT_LABELS.fullmatch(bare))
