@@ -99,7 +99,7 @@ def text_regions(facts: PageFacts) -> tuple[Box, ...]:
 
 def _plan_with_layer(facts: PageFacts) -> PagePlan:
     quality = judge(" ".join(word.text for word in facts.hidden))
-    poor = quality.score < MIN_HIDDEN_SCORE or quality.broken > MAX_HIDDEN_BROKEN
+    poor = quality.score < MIN_HIDDEN_SCORE or quality.broken > MAX_HIDDEN_BROKEN or quality.is_spaced_out
     sparse = facts.uncovered_ink is not None and 1 - facts.uncovered_ink < MIN_HIDDEN_COVERAGE
     if not poor and not sparse:
         return _plan(facts, PageKind.DIGITAL, "good invisible layer")

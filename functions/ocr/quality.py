@@ -29,11 +29,12 @@ _EDGE = " \t" + "".join(_COMMON_SIGNS)
 @dataclass(frozen=True)
 class Quality:
     """`score` is the share of plausible characters (0..1) among `words` words; `broken` the share of words that no
-    writer would produce."""
+    writer would produce. `is_spaced_out`: most words are single letters, as in text that fell apart, or in a table."""
 
     score: float
     broken: float
     words: int
+    is_spaced_out: bool = False
 
 
 def judge(text: str) -> Quality:
@@ -46,7 +47,7 @@ def judge(text: str) -> Quality:
     total = sum(weights)
     score = sum(weight * verdict for weight, verdict in zip(weights, verdicts, strict=True)) / total
     broken = sum(verdict < 0.5 for verdict in verdicts) / len(words)
-    return Quality(score * _letterspacing_penalty(words), broken, len(words))
+    return Quality(score, broken, len(words), _is_spaced_out(words))
 
 
 def plausibility(word: str) -> float:
@@ -117,9 +118,8 @@ def _is_meaningless(character: str) -> bool:
     )
 
 
-def _letterspacing_penalty(words: list[str]) -> float:
-    """Text that fell apart into single letters cannot be searched."""
+def _is_spaced_out(words: list[str]) -> bool:
     if len(words) < ENOUGH_WORDS:
-        return 1.0
+        return False
     single = sum(len(word) == 1 and script_of(word) == "LATIN" for word in words)
-    return 0.3 if single * 2 > len(words) else 1.0
+    return single * 2 > len(words)

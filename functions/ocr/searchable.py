@@ -36,7 +36,10 @@ def page_texts(path: Path, plans: Sequence[PagePlan], recognized: Mapping[int, R
 def page_text(document: Document, plan: PagePlan, recognized: RecognizedPage | None) -> PageText:
     """The words of a page and its running text, from its own layer, from recognition, or from both."""
     found = recognized.lines if recognized else ()
-    own = _own_lines(document, plan) if plan.kind in (PageKind.DIGITAL, PageKind.MIXED) else ()
+    # A doubtful text is better than none: it gives way only to words that were recognized.
+    own = (
+        _own_lines(document, plan, with_hidden=not found or not plan.replaces_layer) if _keeps_own(plan, found) else ()
+    )
     ordered = (*in_written_order(own), *in_reading_order(found))
     geometry = turned(plan.geometry, recognized.turn) if recognized else plan.geometry
     width, height = geometry.size
@@ -44,7 +47,7 @@ def page_text(document: Document, plan: PagePlan, recognized: RecognizedPage | N
         number=plan.number,
         width=round(width, 2),
         height=round(height, 2),
-        source="digital" if own or plan.kind in (PageKind.DIGITAL, PageKind.BLANK) else "ocr",
+        source="digital" if own or not plan.needs_recognition else "ocr",
         text=plain_text(ordered),
         words=tuple(word for line in ordered for word in line.words),
     )
@@ -71,7 +74,7 @@ def write_searchable(
 
 
 def _changes(plan: PagePlan, page: RecognizedPage | None) -> bool:
-    return page is not None and page.failure is None and bool(page.lines or page.turn or plan.replaces_layer)
+    return page is not None and page.failure is None and bool(page.lines or page.turn)
 
 
 def _add_layers(pdf: pikepdf.Pdf, plans: Sequence[PagePlan], recognized: Mapping[int, RecognizedPage]) -> None:
@@ -80,9 +83,9 @@ def _add_layers(pdf: pikepdf.Pdf, plans: Sequence[PagePlan], recognized: Mapping
     reference = font.add_to(pdf) if any(page.lines for _, page in pages) else None
     for plan, found in pages:
         page = pdf.pages[plan.number - 1]
-        if plan.replaces_layer:
+        if plan.replaces_layer and found.lines:
             remove_hidden_text(pdf, page)
-        if plan.mutes_text:
+        if plan.mutes_text and found.lines:
             mute_fonts(pdf, page)
         if found.turn:
             page.obj.Rotate = turned(plan.geometry, found.turn).rotation
@@ -111,14 +114,18 @@ def _copied(dictionary: pikepdf.Object | None) -> pikepdf.Dictionary:
     return pikepdf.Dictionary(dict(dictionary.items()) if dictionary is not None else {})
 
 
-def _own_lines(document: Document, plan: PagePlan) -> tuple[Line, ...]:
+def _keeps_own(plan: PagePlan, found: Sequence[Line]) -> bool:
+    return plan.kind in (PageKind.DIGITAL, PageKind.MIXED) or not found
+
+
+def _own_lines(document: Document, plan: PagePlan, *, with_hidden: bool) -> tuple[Line, ...]:
     page = open_page(document, plan.number)
     try:
         hidden = hidden_text_addresses(list(page_objects(page)), plan.geometry)
         layer = read_text_layer(page, plan.geometry, hidden.__contains__ if hidden else None)
     finally:
         page.close()
-    return layer.visible if plan.replaces_layer else _with_hidden(layer.visible, layer.hidden)
+    return _with_hidden(layer.visible, layer.hidden) if with_hidden else layer.visible
 
 
 def _with_hidden(visible: tuple[Line, ...], hidden: tuple[Line, ...]) -> tuple[Line, ...]:

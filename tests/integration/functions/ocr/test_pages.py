@@ -83,6 +83,26 @@ def test_a_text_page_is_left_alone_to_the_byte(maker: PdfMaker, run: Run, tmp_pa
     assert_positions(outcome)
 
 
+def test_a_table_of_single_letters_keeps_its_text(maker: PdfMaker, run: Run, tmp_path: Path) -> None:
+    rows = "".join(
+        text_content([letter], x=60 + 90 * column, y=760 - 30 * row)
+        for row in range(4)
+        for column, letter in enumerate("abcd")
+    )
+    outcome = run(maker.page(rows).save(tmp_path / "in.pdf"))
+    assert outcome.plans[0].kind is PageKind.DIGITAL
+    assert found(outcome).count("c") == 4
+
+
+def test_a_poor_layer_stays_where_nothing_is_recognized(maker: PdfMaker, run: Run, tmp_path: Path) -> None:
+    poor = text_content(["PIe;se tr^nsf*r t|he am;unt wi?th", "qu*st;ons are answ^red h?re a*d n;ow"], mode=3)
+    blank = picture([" "])
+    source = maker.page(poor + " q 595 0 0 842 0 0 cm /Im Do Q", image=blank).save(tmp_path / "in.pdf")
+    outcome = run(source)
+    assert outcome.pdf.read_bytes() == source.read_bytes()
+    assert "are" in found(outcome)
+
+
 def test_a_good_invisible_layer_is_kept(maker: PdfMaker, run: Run, tmp_path: Path) -> None:
     content = text_content(LETTER, x=58, y=752, size=13, mode=3) + "q 595 0 0 842 0 0 cm /Im Do Q"
     source = maker.page(content, image=picture()).save(tmp_path / "in.pdf")

@@ -28,7 +28,6 @@ def test_real_text_of_any_language_is_plausible(text: str) -> None:
         "\ufffd\ufffd\ufffd \ufffd\ufffd \ufffd\ufffd\ufffd\ufffd",
         "\x01\x02\x03 \x04\x05 \x06\x07",
         "wh1ch rn0st lnvo1ces 4rr1ve b3tw33n aBcDeF gHiJkL",
-        "K L Q G H U E H L W V D P W I R U G H U X Q J",
     ],
 )
 def test_garbage_is_not_plausible(text: str) -> None:
@@ -45,3 +44,8 @@ def test_text_without_words_has_no_quality() -> None:
 )
 def test_signs_numbers_and_codes_count_as_words(word: str) -> None:
     assert plausibility(word) == 1.0
+
+
+def test_letters_that_fell_apart_are_noticed() -> None:
+    assert judge("K L Q G H U E H L W V D P W I R U G H U X Q J").is_spaced_out
+    assert not judge("I am a walrus at sea and so is he").is_spaced_out
