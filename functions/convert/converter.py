@@ -15,6 +15,8 @@ from shared.errors import FailureCode, StepFailed
 from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
 
 WORKER = "functions.convert.worker:METHODS"
+TEXT_LOST = ("text_missing", FailureCode.CONVERSION_FAILED.value)
+"""Notices after which office files are converted once more, with room for all of their text."""
 SHARE_FOR_STYLED_RENDERING = 0.5
 """Of the time there is, how much the rendering with a page's own styles may take before it is done without them."""
 
@@ -96,7 +98,7 @@ class Converter:
         task = answer["office"]
         source = OfficeSource(worker.scratch / task["source"], task["suffix"], task["filter"], task["filter_options"])
         finished = self._office_attempt(worker, source, limits, deadline)
-        if any(warning["code"] == "text_missing" for warning in finished["warnings"]):
+        if any(warning["code"] in TEXT_LOST for warning in finished["warnings"]):
             finished = self._office_attempt(worker, replace(source, grow=True), limits, deadline)
         return {
             "pages": finished["pages"],

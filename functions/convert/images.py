@@ -113,9 +113,8 @@ def _frames(image: Image.Image, source: Path, pages: int, notices: list[Notice])
             yield Frame(passed, size, IMG2PDF_ROTATIONS.get(orientation, img2pdf.Rotation.none))
             continue
         if damaged:
-            notices.append(
-                notice("image_damaged", "Part of the picture is damaged.", pages=(index + 1,), needs_decision=True)
-            )
+            message = "Part of the picture is damaged."
+            notices.append(notice(FailureCode.CORRUPT.value, message, pages=(index + 1,), needs_decision=True))
         yield Frame(_packed(image, orientation), _turned(size, orientation), img2pdf.Rotation.none)
 
 

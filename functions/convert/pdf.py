@@ -265,7 +265,8 @@ def _examine(output: Path, damage: list[str], expected_pages: int) -> list[Notic
 def _repaired(message: str, pages: tuple[int, ...], doubt: bool) -> Notice:
     if doubt and not pages:
         message += " Text or pages may be missing: compare it with the original."
-    return notice("pdf_repaired", message, pages=pages, needs_decision=doubt)
+    code = FailureCode.CORRUPT.value if doubt else "pdf_repaired"
+    return notice(code, message, pages=pages, needs_decision=doubt)
 
 
 def _page_opens(document: pypdfium2.PdfDocument, number: int) -> bool:

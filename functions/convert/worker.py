@@ -24,6 +24,7 @@ Answer = dict[str, Any]
 LARGE_TABLE_CELLS = 15_000
 LARGE_TEXT_CHARACTERS = 600_000
 CHARACTERS_PER_PAGE = 6_000
+TEXT_MISSING = "text_missing"
 COVERAGE_WANTED = 0.98
 COVERAGE_ALARMING = 0.90
 MIN_WORDS = 20
@@ -238,14 +239,11 @@ def _coverage_notices(source_text: str, output: Path, *, hidden: bool = False) -
     covered = coverage.compare(source_text, coverage.pdf_text(output))
     if covered.words < MIN_WORDS or covered.share >= COVERAGE_WANTED:
         return []
-    share, examples = 100 * (1 - covered.share), ", ".join(covered.missing[:5])
-    return [
-        notice(
-            "text_missing",
-            f"About {share:.0f} % of the words of the file are not in the PDF, for example: {examples}.",
-            needs_decision=covered.share < COVERAGE_ALARMING and not hidden,
-        )
-    ]
+    # How many, not which: a notice travels in events, where no text belongs.
+    message = f"About {100 * (1 - covered.share):.0f} % of the words of the file are not in the PDF."
+    if covered.share < COVERAGE_ALARMING and not hidden:
+        return [notice(FailureCode.CONVERSION_FAILED.value, message, needs_decision=True)]
+    return [notice(TEXT_MISSING, message)]
 
 
 def finish(params: Params) -> Answer:

@@ -115,7 +115,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path) -> None:
 def test_a_cut_off_photograph_is_shown_with_a_doubt(tmp_path: Path) -> None:
     data = encoded(picture(size=(300, 300)), "JPEG")
     result, _ = convert(tmp_path, data[: len(data) // 2])
-    assert [(item.code, item.needs_decision) for item in result.notices] == [("image_damaged", True)]
+    assert [(item.code, item.needs_decision) for item in result.notices] == [("corrupt", True)]
 
 
 def test_noise_behind_a_signature_is_corrupt(tmp_path: Path) -> None:
