@@ -43,7 +43,7 @@ def links(document: Document) -> DocumentLinks:
         events=f"{here}/events",
         pdf=f"{here}/pdf" if document.converted else None,
         text=f"{here}/text" if document.recognized else None,
-        thumbnail=f"{here}/thumbnail" if document.converted else None,
+        thumbnail=f"{here}/thumbnail" if document.recognized else None,
     )
 
 
