@@ -20,7 +20,6 @@ INVOICE = "scan-2026-11-23.pdf"
 def test_a_keyboard_alone_goes_from_search_to_an_accepted_value(library: Site, open_page: OpenPage) -> None:
     app = App(open_page(library.url), library.url)
     app.search("meter 64.20")
-    app.page.locator("main").focus()
     app.press("j", "Enter")
     expect(app.page.locator(".document h1")).to_have_text("Electricity bill March 2026")
     app.value("sender").focus()

@@ -74,6 +74,7 @@ LANGUAGE_NAMES: Final[Mapping[str, str]] = {
     "it": "Italian",
     "ja": "Japanese",
     "ko": "Korean",
+    "la": "Latin",
     "nb": "Norwegian",
     "nl": "Dutch",
     "no": "Norwegian",

@@ -13,6 +13,8 @@ let refreshing = null;
 export function startNavigation(mounted) {
   mount = mounted;
   shown();
+  // The field gives the focus away, so that the keys work on what was found.
+  find(".bar-search").addEventListener("submit", () => document.activeElement?.blur());
   if (!window.navigation) return;
   navigation.addEventListener("navigate", (event) => {
     if (!isPage(event)) return;

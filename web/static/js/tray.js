@@ -11,12 +11,14 @@ const AT_ONCE = 3;
 const KEPT = "uploads";
 const MOST_SHOWN = 200;
 const POLL_MILLISECONDS = 4000;
+const FOLD_MILLISECONDS = 10000;
 
 /** name, id, phase: waiting | sending | processing | done | attention | failed | duplicate; what is said of it. */
 let items = [];
 let folded = false;
 let tray = null;
 let number = 0;
+let folding = null;
 const requests = new Map();
 const drawn = new Map();
 
@@ -186,6 +188,7 @@ const drawSoon = calmly(120, () => draw());
 
 function draw() {
   keep();
+  foldWhenDone();
   if (!items.length) {
     tray?.remove();
     tray = null;
@@ -201,6 +204,17 @@ function draw() {
   const shown = items.slice(0, MOST_SHOWN);
   for (const [item, row] of drawn) if (!shown.includes(item)) (row.element.remove(), drawn.delete(item));
   shown.forEach((item, place) => drawItem(list, item, place));
+}
+
+/** When everything has gone well, the tray makes room by itself; what failed or needs somebody stays in sight. */
+function foldWhenDone() {
+  clearTimeout(folding);
+  if (folded || !items.every((item) => item.phase === "done")) return;
+  folding = setTimeout(() => {
+    if (tray?.matches(":hover, :focus-within")) return foldWhenDone();
+    folded = true;
+    draw();
+  }, FOLD_MILLISECONDS);
 }
 
 function frame() {
