@@ -101,6 +101,17 @@ class Document(Table):
         Index("ix_documents_owner_status", "owner", "status"),
         Index("ix_documents_changed", "changed_at"),
         Index("ix_documents_owner_date", "owner", "document_date"),
+        # Holds all that lists are counted and filtered by, so that counting does not read the wide rows.
+        Index(
+            "ix_documents_filters",
+            "owner",
+            "trashed_at",
+            "status",
+            "document_type",
+            "language",
+            "sender",
+            "document_date",
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The whole product as a user starts it: `docuelevate serve` in a process of its own, with a port and data of its own."""
+"""The whole product as a user starts it: `docuelevate serve` in a process, with a port and data of its own."""
 
 import os
 import signal

@@ -89,6 +89,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:
         batch_op.create_index("ix_documents_changed", ["changed_at"], unique=False)
+        batch_op.create_index(
+            "ix_documents_filters",
+            ["owner", "trashed_at", "status", "document_type", "language", "sender", "document_date"],
+            unique=False,
+        )
         batch_op.create_index("ix_documents_owner_date", ["owner", "document_date"], unique=False)
         batch_op.create_index("ix_documents_owner_received", ["owner", "received_at", "id"], unique=False)
         batch_op.create_index("ix_documents_owner_status", ["owner", "status"], unique=False)
