@@ -148,7 +148,7 @@ def _read_with_tesserocr(jpeg: bytes, languages: str) -> str:
 
 def ours(pages: Sequence[ScanPage], languages: str, cores: int) -> tuple[str, ...]:
     """The whole work of the function on a PDF of these pages: inspect, recognize, assemble the searchable PDF."""
-    settings = OcrSettings(languages=languages, workers=cores)
+    settings = OcrSettings(ocr_languages=languages, ocr_workers=cores)
     pool = worker_pool(settings)
     tools, engine = JailedPdfTools(pool, settings), TesseractOcrEngine(pool, settings)
     with tempfile.TemporaryDirectory() as directory:

@@ -3,13 +3,12 @@
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings import Settings
 
 
-class EnrichSettings(BaseSettings):
+class EnrichSettings(Settings):
     """Which extractor reads the metadata."""
-
-    model_config = SettingsConfigDict(env_prefix="", extra="ignore")
 
     ai_provider: Literal["local", "openai"] = Field(
         default="local",

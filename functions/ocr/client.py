@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,13 +52,13 @@ def usable_cores() -> int:
 
 def worker_pool(settings: OcrSettings) -> JailedPool:
     """The processes for everything that touches untrusted files; started when they are first needed."""
-    tessdata = data_directory(settings.tessdata)
+    tessdata = data_directory(settings.tessdata_prefix)
     return JailedPool(
         ENTRY,
-        size=settings.workers or usable_cores(),
+        size=settings.ocr_workers or usable_cores(),
         limits=Limits(
-            memory_bytes=settings.memory_mebibytes * MEBIBYTE,
-            cpu_seconds=int(max(settings.document_timeout_seconds, 2 * settings.page_timeout_seconds)) + 1,
+            memory_bytes=settings.ocr_memory_mebibytes * MEBIBYTE,
+            cpu_seconds=int(max(settings.ocr_document_timeout_seconds, 2 * settings.ocr_page_timeout_seconds)) + 1,
         ),
         readable=(tessdata,) if tessdata else (),
         environment={"OMP_THREAD_LIMIT": "1"},
@@ -74,7 +75,7 @@ class JailedPdfTools:
 
     def inspect(self, pdf: Path) -> tuple[PagePlan, ...]:
         """Decides page by page where the text comes from. Raises StepFailed (encrypted, corrupt, too_many_pages)."""
-        limits = {"max_pages": self._settings.max_pages, "max_pixels": self._settings.max_page_pixels}
+        limits = {"max_pages": self._settings.ocr_max_pages, "max_pixels": self._settings.ocr_max_page_pixels}
         plans = self._call("inspect", pdf, limits, outputs={})
         return tuple(PagePlan.model_validate(plan) for plan in plans)
 
@@ -107,7 +108,7 @@ class JailedPdfTools:
 
     def thumbnail(self, pdf: Path, output: Path) -> None:
         """Writes the first page as WebP. Raises StepFailed (encrypted, corrupt)."""
-        self._call("thumbnail", pdf, {"width_pixels": self._settings.thumbnail_width}, outputs={"output": output})
+        self._call("thumbnail", pdf, {"width_pixels": self._settings.ocr_thumbnail_width}, outputs={"output": output})
 
     def _call(
         self,
@@ -125,7 +126,7 @@ class JailedPdfTools:
             names |= {key: place.name(key) for key in outputs}
             with _translated_errors():
                 answer = worker.call(
-                    method, {**params, **names}, timeout_seconds=self._settings.document_timeout_seconds
+                    method, {**params, **names}, timeout_seconds=self._settings.ocr_document_timeout_seconds
                 )
             for key, path in outputs.items():
                 shutil.copyfile(worker.scratch / names[key], path)
@@ -138,7 +139,7 @@ class TesseractOcrEngine:
     def __init__(self, pool: JailedPool, settings: OcrSettings) -> None:
         self._pool = pool
         self._settings = settings
-        self._tessdata = data_directory(settings.tessdata)
+        self._tessdata = data_directory(settings.tessdata_prefix)
         self._installed = installed_packs(self._tessdata)
 
     @property
@@ -165,11 +166,12 @@ class TesseractOcrEngine:
         packs = choose_packs(self._settings.packs, language, self._installed)
         wanted = deque(plan for plan in pages if plan.needs_recognition)
         order = [plan.number for plan in wanted]
-        workers = min(self._settings.workers or usable_cores(), len(wanted))
+        workers = min(self._settings.ocr_workers or usable_cores(), len(wanted))
         if not workers:
             return ()
         results: dict[int, RecognizedPage] = {}
         lock = threading.Lock()
+        ends_at = time.monotonic() + self._settings.ocr_document_timeout_seconds
 
         def work() -> None:
             with self._pool.worker() as worker, _workplace(worker, pdf) as place:
@@ -178,7 +180,7 @@ class TesseractOcrEngine:
                         if not wanted:
                             return
                         plan = wanted.popleft()
-                    page = self._recognize_page(worker, place.name("document.pdf"), plan, packs)
+                    page = self._recognize_page(worker, place.name("document.pdf"), plan, packs, ends_at)
                     with lock:
                         results[page.number] = page
 
@@ -187,9 +189,15 @@ class TesseractOcrEngine:
                 future.result()
         return tuple(results[number] for number in order)
 
-    def _recognize_page(self, worker: JailedWorker, pdf: str, plan: PagePlan, packs: Sequence[str]) -> RecognizedPage:
+    def _recognize_page(
+        self, worker: JailedWorker, pdf: str, plan: PagePlan, packs: Sequence[str], ends_at: float
+    ) -> RecognizedPage:
         failure = ""
         for attempt in ("full", "simple"):
+            # The request has to be answered in time, whatever eight hostile pages ask for.
+            seconds = min(self._settings.ocr_page_timeout_seconds, ends_at - time.monotonic())
+            if seconds <= 0:
+                return RecognizedPage(number=plan.number, failure=failure or "There was no time left for this page.")
             try:
                 answer = worker.call(
                     "recognize",
@@ -200,11 +208,11 @@ class TesseractOcrEngine:
                         "installed": sorted(self._installed),
                         "tessdata": str(self._tessdata),
                         # For one reading; a page may need several.
-                        "timeout_seconds": self._settings.page_timeout_seconds / 2,
-                        "max_pixels": self._settings.max_page_pixels,
+                        "timeout_seconds": seconds / 2,
+                        "max_pixels": self._settings.ocr_max_page_pixels,
                         "simple": attempt == "simple",
                     },
-                    timeout_seconds=self._settings.page_timeout_seconds,
+                    timeout_seconds=seconds,
                 )
                 return RecognizedPage.model_validate(answer)
             except (JailTimeout, JailCrashed) as error:

@@ -3,7 +3,6 @@
 Names: BCP-47 tags for the world, Tesseract's codes for the engine.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -275,12 +274,8 @@ _SMALL_WORDS: Mapping[str, frozenset[str]] = {
 
 
 def data_directory(configured: Path | None = None) -> Path | None:
-    """Where the language packs are: as configured, TESSDATA_PREFIX, or where systems put them; None if nowhere."""
-    candidates = [
-        configured,
-        *map(Path, filter(None, [os.environ.get("TESSDATA_PREFIX")])),
-        *map(Path, KNOWN_DIRECTORIES),
-    ]
+    """Where the language packs are: as configured, or where systems put them; None if nowhere."""
+    candidates = [configured, *map(Path, KNOWN_DIRECTORIES)]
     for directory in filter(None, candidates):
         if any(directory.glob("*.traineddata")):
             return directory

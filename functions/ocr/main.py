@@ -19,7 +19,7 @@ from shared.storage.settings import ObjectStoreSettings, object_store
 
 prepare_process("ocr")
 settings = OcrSettings()
-if settings.provider is not OcrProvider.TESSERACT:
+if settings.ocr_provider is not OcrProvider.TESSERACT:
     raise SystemExit("OCR_PROVIDER=azure is not part of this release; use OCR_PROVIDER=tesseract")
 store = object_store(ObjectStoreSettings())
 pool = worker_pool(settings)
@@ -28,7 +28,7 @@ recognizer = Recognizer(
     JailedPdfTools(pool, settings),
     TesseractOcrEngine(pool, settings),
     HttpEventPublisher(BrokerSettings().broker_url),
-    settings.batch_pages,
+    settings.ocr_batch_pages,
 )
 
 

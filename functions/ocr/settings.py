@@ -4,9 +4,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from functions.ocr.languages import split_codes
+from shared.settings import Settings
 
 
 class OcrProvider(StrEnum):
@@ -14,45 +14,47 @@ class OcrProvider(StrEnum):
     TESSERACT = "tesseract"
 
 
-class OcrSettings(BaseSettings):
+class OcrSettings(Settings):
     """Read once at start; a wrong value stops the process."""
 
-    model_config = SettingsConfigDict(env_prefix="OCR_", env_ignore_empty=True, frozen=True)
-
-    provider: OcrProvider = Field(
+    ocr_provider: OcrProvider = Field(
         OcrProvider.TESSERACT, description="Who recognizes text: `tesseract` on this machine, or `azure`."
     )
-    languages: str = Field(
+    ocr_languages: str = Field(
         "eng+deu",
         description="Languages of the documents, most usual first, as Tesseract or BCP-47 codes joined by `+`. "
         "A second language costs about a tenth more time. A document's own `language` option comes before them.",
     )
-    batch_pages: int = Field(
+    ocr_batch_pages: int = Field(
         8, ge=1, le=100, description="Pages per batch; documents with more pages to recognize are fanned out."
     )
-    workers: int | None = Field(
+    ocr_workers: int | None = Field(
         None, ge=1, le=256, description="Processes that recognize pages at the same time; default: one per usable core."
     )
-    max_pages: int = Field(5_000, ge=1, description="Documents with more pages fail with `too_many_pages`.")
-    max_page_pixels: int = Field(
+    ocr_max_pages: int = Field(5_000, ge=1, description="Documents with more pages fail with `too_many_pages`.")
+    ocr_max_page_pixels: int = Field(
         400_000_000, ge=1_000_000, description="Larger images are not decoded whole; such a page is rendered smaller."
     )
-    page_timeout_seconds: float = Field(
+    ocr_page_timeout_seconds: float = Field(
         60.0, gt=0, description="Time for one page; after that it is tried once more in a simpler way, then left out."
     )
-    document_timeout_seconds: float = Field(
-        240.0, gt=0, description="Time for inspecting, or for assembling, one document."
+    ocr_document_timeout_seconds: float = Field(
+        240.0,
+        gt=0,
+        description="Time for inspecting, for assembling, or for recognizing one batch; pages left are left out.",
     )
-    memory_mebibytes: int = Field(
+    ocr_memory_mebibytes: int = Field(
         1_536, ge=256, description="Memory of each worker process; a page that needs more is left out."
     )
-    tessdata: Path | None = Field(
+    tessdata_prefix: Path | None = Field(
         None,
-        description="Directory of Tesseract's language data; default: TESSDATA_PREFIX, or where the system has it.",
+        description="Directory of Tesseract's language data; default: where the system has it.",
     )
-    thumbnail_width: int = Field(480, ge=64, le=2_000, description="Width of the small picture of page 1, in pixels.")
+    ocr_thumbnail_width: int = Field(
+        480, ge=64, le=2_000, description="Width of the small picture of page 1, in pixels."
+    )
 
-    @field_validator("languages")
+    @field_validator("ocr_languages")
     @classmethod
     def _has_languages(cls, value: str) -> str:
         if not split_codes(value):
@@ -62,4 +64,4 @@ class OcrSettings(BaseSettings):
     @property
     def packs(self) -> tuple[str, ...]:
         """The configured languages as names of Tesseract's packs."""
-        return split_codes(self.languages)
+        return split_codes(self.ocr_languages)

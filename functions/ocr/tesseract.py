@@ -1,18 +1,15 @@
 """Reads one picture with Tesseract, in process: orientation, words, confidence. Runs in the jail only.
 
-Every process uses one thread (OMP_THREAD_LIMIT=1): Tesseract's own threads cost several times the processor time they
-save. The engine of a set of languages is kept for the next page.
+Every process uses one thread (its environment says OMP_THREAD_LIMIT=1): Tesseract's own threads cost several times the
+processor time they save. The engine of a set of languages is kept for the next page.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 import tesserocr
 from PIL import Image

@@ -47,7 +47,7 @@ recognizer = Recognizer(
     JailedPdfTools(pool, settings),
     TesseractOcrEngine(pool, settings),
     HttpEventPublisher(BrokerSettings().broker_url),
-    settings.batch_pages,
+    settings.ocr_batch_pages,
 )
 
 

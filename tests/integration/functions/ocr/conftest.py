@@ -17,8 +17,7 @@ TESSDATA = data_directory()
 
 @pytest.fixture(scope="session", autouse=True)
 def _tesseract() -> None:
-    if "eng" not in installed_packs(TESSDATA):
-        pytest.skip("Tesseract's English language data are not installed")
+    assert "eng" in installed_packs(TESSDATA), "Tesseract's English is missing: run scripts/install-system test"
 
 
 @pytest.fixture

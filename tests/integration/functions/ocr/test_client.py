@@ -12,7 +12,7 @@ from shared.errors import FailureCode, StepFailed
 from shared.jail import JailedPool
 from tests.integration.functions.ocr.pdf_maker import LETTER, PdfMaker, everything, picture, text_content
 
-SETTINGS = OcrSettings(languages="eng", workers=2, max_pages=20)
+SETTINGS = OcrSettings(ocr_languages="eng", ocr_workers=2, ocr_max_pages=20)
 
 
 @pytest.fixture(scope="module")
