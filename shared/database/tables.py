@@ -111,6 +111,7 @@ class Document(Table):
             "language",
             "sender",
             "document_date",
+            "id",
         ),
     )
 

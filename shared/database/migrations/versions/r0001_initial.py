@@ -91,7 +91,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_documents_changed", ["changed_at"], unique=False)
         batch_op.create_index(
             "ix_documents_filters",
-            ["owner", "trashed_at", "status", "document_type", "language", "sender", "document_date"],
+            ["owner", "trashed_at", "status", "document_type", "language", "sender", "document_date", "id"],
             unique=False,
         )
         batch_op.create_index("ix_documents_owner_date", ["owner", "document_date"], unique=False)
