@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 
 from functions.enrich.dates import dates_in
 from functions.enrich.layout import Page, Run
@@ -32,6 +32,8 @@ class Address:
     """A postal address: the lines from the name to the town."""
 
     lines: tuple[Run, ...]
+    titled: bool = False
+    """Whether a title such as "Herrn" stood above the name: so only recipients are written."""
 
     @property
     def name(self) -> Run:
@@ -55,8 +57,13 @@ def _addresses_in(block: Sequence[Run]) -> Iterator[Address]:
             continue
         lines = _name_to_town(block[start : index + 1])
         start = index + 1
-        if len(lines) >= 2:
-            yield Address(tuple(lines))
+        named = list(dropwhile(_is_no_name, lines))
+        if len(named) >= 2 and _has_name(named[:1]):
+            yield Address(tuple(named), titled=any(TITLE_ONLY.match(cell.text) for cell in lines[: -len(named)]))
+
+
+def _is_no_name(cell: Run) -> bool:
+    return TITLE_ONLY.match(cell.text) is not None or is_label(cell.text)
 
 
 def _is_town(text: str) -> bool:
@@ -76,9 +83,7 @@ def _name_to_town(lines: Sequence[Run]) -> list[Run]:
         if _is_no_address(cell.text) or (_has_name(kept) and _stands_apart(cell, kept)):
             break
         kept.insert(0, cell)
-    while kept and (TITLE_ONLY.match(kept[0].text) or is_label(kept[0].text)):
-        kept.pop(0)
-    return kept if kept and _has_name(kept[:1]) else []
+    return kept
 
 
 def _is_no_address(text: str) -> bool:

@@ -235,6 +235,7 @@ _PLAIN = labels(
     )
 )
 _PARTS = (
+    *("zuschläge", "abschläge", "nachlässe", "allowances", "surcharges", "ohne ust"),
     *(
         "sub",
         "subtotal",

@@ -123,7 +123,7 @@ _STRONG_LABELS = labels(
     (
         *(
             "rechnungs ?datum",
-            "belegdatum",
+            "beleg datum",
             "ausstellungsdatum",
             "ausstellungstag",
             "datum der rechnung",

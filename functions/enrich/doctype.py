@@ -57,6 +57,7 @@ _LETTER_HEADS = labels(
 )
 
 HEAD_WEIGHT = 5.0
+MAX_HEADING = 110
 THRESHOLD = 3.0
 
 
@@ -120,21 +121,24 @@ def _labels_of_values(page: Page) -> set[int]:
     }
 
 
+_SPACED_OUT = re.compile(r"(?:\S ){4,40}\S")
+
+
 def _heads_in(cell: Run, rank: int, prominence: float, position: float) -> Iterator[Head]:
-    subject = _SUBJECT.match(cell.text)
-    begin = subject.end() if subject else 0
-    if len(cell.text) > 110:
+    if len(cell.text) > MAX_HEADING:
         return
+    spaced_out = _SPACED_OUT.fullmatch(cell.text) is not None
+    text = cell.text.replace(" ", "") if spaced_out else cell.text
+    subject = _SUBJECT.match(text)
+    begin = subject.end() if subject else 0
     for kind, pattern in _patterns("heads").items():
-        match = pattern.search(cell.text, begin)
-        if match:
-            weight = _head_weight(
-                cell.text[begin:], match.start() - begin, match.end() - begin, prominence, bool(subject)
-            )
+        if match := pattern.search(text, begin):
+            start, end = match.span()
+            weight = _head_weight(text[begin:], start - begin, end - begin, prominence, bool(subject))
+            weight += 1.4 if spaced_out else 0.0
             if weight > 0:
-                yield Head(
-                    kind, cell, match.start(), match.end(), weight - 0.03 * rank - (1.0 if position > 0.6 else 0.0)
-                )
+                place = (0, len(cell.text)) if spaced_out else (start, end)
+                yield Head(kind, cell, *place, weight - 0.03 * rank - (1.0 if position > 0.6 else 0.0))
 
 
 def _head_weight(text: str, start: int, end: int, prominence: float, subject: bool) -> float:

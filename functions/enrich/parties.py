@@ -58,7 +58,9 @@ _LABEL_END = re.compile(r"\s*(?:[/(][^:]{1,30})?:\s*")
 _LABEL_TAIL = re.compile(r"\s*(?:/\s?[^\W\d_][\w -]{1,30}|\([^)]{1,20}\))?[\s:]*")
 _NAME_LABEL = re.compile(r"(?:name|firma|company|nom|nombre|nome|naam)\s*:\s*", re.IGNORECASE)
 _ONLY_NAME_LABEL = re.compile(r"^(?:name|firma|company|nom|nombre|nome|naam)\s*:?$", re.IGNORECASE)
-_NUMBER_FIELD = re.compile(r"^(?:[\w.-]{0,16} ?(?:nummer|number|nr\.?|no\.?|id|code)|id)\s*:?(?:\s|$)", re.IGNORECASE)
+_NUMBER_FIELD = re.compile(
+    r"^(?:[\w.-]{0,16} ?(?:nummer|number|nr\.?|no\.?|id|code)|id|gln|iln|gtin|duns)\s*:?(?:\s|$)", re.IGNORECASE
+)
 
 
 _MONEY_CELL = re.compile(r"^[€$£]?\s?-?[\d.,']{1,12}[.,]\d\d\W{0,3}(?:€|EUR)?-?$")
@@ -192,7 +194,7 @@ class PartyReader:
             return None
         label = _NAME_LABEL.match(run.text)
         party = _party(run, confidence, label.end() if label else 0, name_end(run.text, label.end() if label else 0))
-        return party if party and not is_address_line(party.name) else None
+        return party if party and not is_address_line(party.name) and not is_label(party.name) else None
 
     def _below(self, index: int, cell: Run) -> Run | None:
         """The name under a label: the next aligned cell, or the one labelled as the name a few fields further on."""
@@ -226,7 +228,7 @@ class PartyReader:
         for rank, address in enumerate(reversed(left)):
             marked = self._below_return_line(address)
             alone = len(self._addresses) == 1 and not self._has_letterhead(address)
-            confidence = 0.95 if marked else 0.35 if alone else 0.82 - 0.3 * rank
+            confidence = 0.95 if marked or address.titled else 0.35 if alone else 0.82 - 0.3 * rank
             if address.name.top / self._page.height < 0.1 and not marked:
                 confidence -= 0.3
             if confidence >= 0.5 and (party := _party(address.name, confidence)):

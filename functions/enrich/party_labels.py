@@ -70,6 +70,7 @@ RECIPIENT_LABELS = labels(
             "rechnungsempfänger(?:in)?",
             "rechnungsadresse",
             "rechnungsanschrift",
+            "(?:waren|liefer)empfänger(?:in)?",
             "rechnung an",
             "empfänger(?:in)?",
             "kunde",
