@@ -30,6 +30,7 @@ from web.errors import RequestError, Unauthenticated
 from web.outbox import Relay
 from web.protection import HostRule, Protection, add_headers
 from web.settings import WebSettings
+from web.unlocking import Unlocker
 
 API_PREFIXES = ("/api/", "/hooks/")
 RESTART_SECONDS = 1.0
@@ -72,6 +73,7 @@ def context_from_environment() -> Context:
         search=search_reader(search) if search.enable_search else None,
         relay=Relay(engine, publisher),
         changes=ChangeFeed(engine),
+        unlocker=Unlocker(settings.convert_url),
     )
 
 

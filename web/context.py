@@ -10,6 +10,7 @@ from shared.storage.port import ObjectStore
 from web.changes import ChangeFeed
 from web.outbox import Relay
 from web.settings import WebSettings
+from web.unlocking import Unlocker
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Context:
     search: SearchReader | None
     relay: Relay
     changes: ChangeFeed
+    unlocker: Unlocker
 
 
 def context_of(request: Request) -> Context:

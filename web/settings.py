@@ -41,6 +41,9 @@ class WebSettings(Settings):
         None, description=f"Signs sessions; at least {MIN_SECRET_CHARACTERS} characters. Needed with AUTH_ENABLED."
     )
     broker_url: str | None = Field(None, description="Where events are sent: the broker's ingress address.")
+    convert_url: str | None = Field(
+        None, description="Address of the convert function, for opening documents with a password."
+    )
     max_upload_size: Size = Field(
         1024**3,
         gt=0,

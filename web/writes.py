@@ -24,7 +24,7 @@ from shared.database.tables import (
     OutboxEvent,
     Tombstone,
 )
-from shared.documents import PIPELINE, Status, Step, StepState
+from shared.documents import PIPELINE, ObjectReference, Status, Step, StepState
 from shared.events import (
     DocumentConverted,
     DocumentDeleted,
@@ -134,6 +134,27 @@ def replay(engine: Engine, owner: str, document_id: str, request: ReplayRequest)
         _begin_run(session, document, start)
         enqueue(session, _start_event(document, start))
         return ReplayAnswer(runid=document.runid, started_at_step=start.value)
+
+
+def require_owned(engine: Engine, owner: str, document_id: str) -> None:
+    """Raises NotFound, or Conflict for a document in the trash."""
+    with reading(engine) as session:
+        document = session.get(Document, document_id)
+        if document is None or document.owner != owner:
+            raise NotFound("There is no such document.")
+        _require_not_trashed(document)
+
+
+def run_with_copy(engine: Engine, owner: str, document_id: str, unlocked: ObjectReference) -> ReplayAnswer:
+    """Start a new run on the opened copy of an encrypted original. Raises NotFound, Conflict (trashed)."""
+    with writing(engine) as session:
+        document = _owned(session, owner, document_id)
+        _require_not_trashed(document)
+        options = RunOptions.model_validate(document.options).model_copy(update={"unlocked": unlocked, "force": None})
+        document.options = options.model_dump(mode="json")
+        _begin_run(session, document, Step.CONVERT)
+        enqueue(session, _start_event(document, Step.CONVERT))
+        return ReplayAnswer(runid=document.runid, started_at_step=Step.CONVERT.value)
 
 
 def _owned(session: Session, owner: str, document_id: str) -> Document:

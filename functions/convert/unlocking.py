@@ -43,6 +43,6 @@ def _unlock_pdf(source: Path, password: str, output: Path) -> bool:
     try:
         with pikepdf.open(source, password=password) as pdf:
             pdf.save(output, encryption=False)
-    except pikepdf.PdfError:
+    except (pikepdf.PasswordError, pikepdf.PdfError):
         return False
     return True

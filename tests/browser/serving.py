@@ -20,6 +20,7 @@ from web.changes import ChangeFeed
 from web.context import Context
 from web.outbox import Relay
 from web.settings import WebSettings
+from web.unlocking import Unlocker
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def site(data_dir: Path, *, filled: bool, search: bool = True) -> Iterator[Site]
         search=search_reader(SearchSettings(data_dir=data_dir)) if search else None,
         relay=Relay(engine, None),
         changes=ChangeFeed(engine),
+        unlocker=Unlocker(None),
     )
     with _served(context) as url:
         yield Site(url, engine, ids)

@@ -16,6 +16,7 @@ from web.api.models import (
     ReplayAnswer,
     ReplayRequest,
     Timeline,
+    UnlockRequest,
     UploadAnswer,
 )
 from web.api.parameters import CURSOR, DOCUMENT_FILTERS, IDEMPOTENCY_KEY, IF_MATCH, ORDERING, PAGE_SIZE, PURGE
@@ -24,7 +25,7 @@ from web.context import context_of
 from web.errors import Forbidden
 from web.filters import document_filters, flag, page_size
 from web.reads import DEFAULT_ORDERING, document_detail, facets, list_documents, timeline
-from web.writes import patch_metadata, purge, replay, restore, trash
+from web.writes import patch_metadata, purge, replay, require_owned, restore, run_with_copy, trash
 
 
 def list_(request: Request) -> Response:
@@ -115,6 +116,17 @@ async def run_again(request: Request) -> Response:
     return json_answer(answer, 202)
 
 
+async def unlock(request: Request) -> Response:
+    """Open an encrypted original with its password and start a new run on the opened copy."""
+    asked = await read_json(request, UnlockRequest)
+    context, document_id = context_of(request), request.path_params["id"]
+    await run_in_threadpool(require_owned, context.engine, owner_of(request), document_id)
+    opened = await context.unlocker.opened(document_id, asked.password.get_secret_value())
+    answer = await run_in_threadpool(run_with_copy, context.engine, owner_of(request), document_id, opened)
+    context.relay.wake()
+    return json_answer(answer, 202)
+
+
 DOCUMENT_ROUTES = [
     Guarded(
         "/api/documents",
@@ -144,6 +156,10 @@ DOCUMENT_ROUTES = [
     Guarded(
         "/api/documents/{id}/replay",
         {"POST": Operation(run_again, Need.WRITE, {202: ReplayAnswer}, body=ReplayRequest)},
+    ),
+    Guarded(
+        "/api/documents/{id}/unlock",
+        {"POST": Operation(unlock, Need.WRITE, {202: ReplayAnswer}, body=UnlockRequest)},
     ),
     Guarded(
         "/api/documents/{id}/events",

@@ -6,7 +6,7 @@ Times are UTC with their zone; sizes are bytes; page numbers count from 1; links
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.documents import Frozen, Notice, Status, StepState
 from shared.errors import Action
@@ -201,6 +201,14 @@ class ReplayRequest(BaseModel):
     from_: Literal["convert", "ocr", "enrich", "index"] = Field(default="convert", alias="from")
     force: bool = False
     options: ReplayOptions = Field(default_factory=ReplayOptions)
+
+
+class UnlockRequest(BaseModel):
+    """The password of an encrypted original; used once and kept nowhere."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    password: SecretStr = Field(min_length=1, max_length=1000)
 
 
 class ReplayAnswer(Frozen):

@@ -29,6 +29,7 @@ from web.changes import ChangeFeed
 from web.context import Context
 from web.outbox import Relay
 from web.settings import WebSettings
+from web.unlocking import Unlocker
 
 MakeContext = Callable[..., Context]
 
@@ -179,6 +180,7 @@ def make_context(database: Engine, store: ObjectStore) -> MakeContext:
             search=search,
             relay=Relay(database, publisher, poll_seconds=0.05),
             changes=ChangeFeed(database, poll_seconds=0.05),
+            unlocker=Unlocker(None),
         )
 
     return make
