@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: run setup system test check format lock clean
+.PHONY: run setup system test-system test check format lock clean
 
 run: setup
 	@$(BIN)/docuelevate serve
@@ -16,8 +16,10 @@ system:
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@scripts/create-venv
 
-test: $(VENV)/.installed
+test-system:
 	@scripts/install-system test
+
+test: test-system $(VENV)/.installed
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest tests --ignore=tests/unit
 
