@@ -1,0 +1,26 @@
+"""What is written about settings and events is what the code declares."""
+
+import re
+import runpy
+from pathlib import Path
+
+from shared.events import DATA_MODELS, TYPE_PREFIX
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_configuration_page_is_fresh() -> None:
+    page = runpy.run_path(str(ROOT / "scripts" / "configuration.py"))["page"]()
+    assert (ROOT / "docs" / "configuration.md").read_text() == page, "run `make docs`"
+
+
+def test_every_event_type_is_described_and_none_is_invented() -> None:
+    described = set(re.findall(r"`((?:object|document|pages)\.[a-z]+)`", (ROOT / "docs" / "events.md").read_text()))
+    declared = {name.removeprefix(TYPE_PREFIX).removesuffix(".v1") for name in DATA_MODELS}
+    assert described == declared
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
