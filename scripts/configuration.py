@@ -13,7 +13,8 @@ HEAD = """# Configuration
 Everything is set by environment variables. Each is declared once, in a settings class; this page is made from those
 (`make docs`). An empty variable counts as not set. A wrong value stops the process before it does anything.
 
-On one machine `docuelevate serve` needs none of them. In a cluster the ConfigMap and the Secrets named in `knative/` carry them.
+On one machine `docuelevate serve` needs none of them. In a cluster the ConfigMap and the Secrets named in `knative/`
+carry them.
 
 | variable | default | what it does |
 |---|---|---|
