@@ -20,9 +20,10 @@ class EmbeddedServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, listener: socket.socket, *, lifespan: bool, grace_seconds: float) -> None:
         self._stop = asyncio.Event()
+        self._streams = _EndingStreams(app)
         super().__init__(
             uvicorn.Config(
-                _EndingStreams(app, self._stop),
+                self._streams,
                 lifespan="on" if lifespan else "off",
                 log_config=None,
                 access_log=False,
@@ -48,6 +49,7 @@ class EmbeddedServer(uvicorn.Server):
         """Take no new connection, finish what is under way within the grace, and end."""
         self.should_exit = True
         self._stop.set()
+        self._streams.end()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -71,26 +73,50 @@ class EmbeddedServer(uvicorn.Server):
 class _EndingStreams:
     """Tells endless answers (server-sent events) that it is over as soon as the server stops; the others may finish."""
 
-    def __init__(self, app: ASGIApp, stop: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._stop = stop
+        self._streams: set[asyncio.Event] = set()
+        self._over = False
+
+    def end(self) -> None:
+        """Let every stream go, also those that begin from now on."""
+        self._over = True
+        for ended in self._streams:
+            ended.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_stream(scope):
+        # Nothing else than a GET is ever answered by a stream; uploads keep their plain way in.
+        if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
+        ended = asyncio.Event()
 
-        async def receive_or_end() -> Message:
-            message, stopped = asyncio.ensure_future(receive()), asyncio.ensure_future(self._stop.wait())
-            try:
-                await asyncio.wait([message, stopped], return_when=asyncio.FIRST_COMPLETED)
-                return {"type": "http.disconnect"} if self._stop.is_set() else message.result()
-            finally:
-                message.cancel()
-                stopped.cancel()
+        async def send_and_look(message: Message) -> None:
+            if _begins_stream(message):
+                self._streams.add(ended)
+                if self._over:
+                    ended.set()
+            await send(message)
 
-        await self._app(scope, receive_or_end, send)
+        try:
+            await self._app(scope, lambda: _received_unless(ended, receive), send_and_look)
+        finally:
+            self._streams.discard(ended)
 
 
-def _is_stream(scope: Scope) -> bool:
-    return any(name == b"accept" and b"text/event-stream" in value for name, value in scope["headers"])
+async def _received_unless(ended: asyncio.Event, receive: Receive) -> Message:
+    message, over = asyncio.ensure_future(receive()), asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait([message, over], return_when=asyncio.FIRST_COMPLETED)
+        return {"type": "http.disconnect"} if ended.is_set() else message.result()
+    finally:
+        message.cancel()
+        over.cancel()
+
+
+def _begins_stream(message: Message) -> bool:
+    """Whether the answer says that it is a stream; what the client would accept says nothing."""
+    return message["type"] == "http.response.start" and any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in message.get("headers", ())
+    )
