@@ -89,19 +89,23 @@ class _EndingStreams:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        ended = asyncio.Event()
+        ended, complete = asyncio.Event(), asyncio.Event()
 
         async def send_and_look(message: Message) -> None:
             if _begins_stream(message):
                 self._streams.add(ended)
                 if self._over:
                     ended.set()
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                complete.set()
             await send(message)
 
         try:
             await self._app(scope, lambda: _received_unless(ended, receive), send_and_look)
         finally:
             self._streams.discard(ended)
+        if ended.is_set() and not complete.is_set():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _received_unless(ended: asyncio.Event, receive: Receive) -> Message:

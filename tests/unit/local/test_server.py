@@ -56,6 +56,7 @@ def test_a_listener_does_not_hold_up_the_end_whatever_it_says_it_accepts(accept:
             lines = answer.aiter_lines()
             assert await anext(lines) == ": connected"
             server.stop()
+            assert [line async for line in lines if line] == []
             await task
 
     asyncio.run(scenario())
