@@ -1,6 +1,7 @@
 """What an incoming object is called and how it is told apart. Pure."""
 
 import mimetypes
+import re
 import unicodedata
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -9,6 +10,7 @@ from shared.storage.port import ObjectInfo
 
 MAX_FILENAME_CHARACTERS = 255
 _UNKNOWN = "application/octet-stream"
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,99}")
 
 
 def identity(bucket: str, info: ObjectInfo) -> str:
@@ -31,6 +33,7 @@ def filename(key: str) -> str:
 
 def media_type(info: ObjectInfo) -> str:
     """What the sender says it is, else what its name says; convert looks at the content and decides."""
-    if info.media_type not in ("", _UNKNOWN, "binary/octet-stream"):
-        return info.media_type
+    told = info.media_type.partition(";")[0].strip().lower()
+    if _MEDIA_TYPE.fullmatch(told) and told not in (_UNKNOWN, "binary/octet-stream"):
+        return told
     return mimetypes.guess_type(info.key)[0] or _UNKNOWN

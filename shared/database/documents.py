@@ -20,6 +20,9 @@ from shared.metadata import Metadata, merged
 REPLY_GRACE = timedelta(seconds=30)
 """How long the outbox leaves an event to whoever replies it as well."""
 
+MAX_SENDER_CHARACTERS, MAX_LANGUAGE_CHARACTERS, MAX_TAG_CHARACTERS = 300, 20, 200
+"""Of the derived columns. PostgreSQL's indexes hold no row over 2.7 kB; the whole value stays in the metadata."""
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -123,10 +126,11 @@ def shown_metadata(document: Document) -> Metadata:
 def apply_metadata(session: Session, document: Document) -> None:
     """Derive title, tags and the other filter columns from the metadata as shown."""
     metadata = shown_metadata(document)
-    document.title = metadata.title.value if metadata.title else PurePath(document.filename).stem or document.filename
+    title = metadata.title.value if metadata.title else PurePath(document.filename).stem or document.filename
+    document.title = _column(title)
     document.document_type = metadata.document_type.value if metadata.document_type else None
-    document.sender = metadata.sender.value if metadata.sender else None
-    document.language = metadata.language.value if metadata.language else None
+    document.sender = _column(metadata.sender.value, MAX_SENDER_CHARACTERS) if metadata.sender else None
+    document.language = _column(metadata.language.value, MAX_LANGUAGE_CHARACTERS) if metadata.language else None
     document.document_date = metadata.document_date.value if metadata.document_date else None
     _set_tags(session, document.id, [tag.value for tag in metadata.tags])
 
@@ -190,4 +194,11 @@ def _waiting(document: Document, step: str) -> DocumentStep:
 
 def _set_tags(session: Session, document_id: str, tags: Sequence[str]) -> None:
     session.execute(delete(DocumentTag).where(DocumentTag.document_id == document_id))
-    session.add_all(DocumentTag(document_id=document_id, tag=tag[:200]) for tag in dict.fromkeys(tags))
+    # Different tags may be equal once they are cut.
+    columns = dict.fromkeys(_column(tag, MAX_TAG_CHARACTERS) for tag in tags)
+    session.add_all(DocumentTag(document_id=document_id, tag=tag) for tag in columns)
+
+
+def _column(value: str, characters: int | None = None) -> str:
+    """What fits a text column of either database: PostgreSQL takes no NUL, and no more than was declared."""
+    return value.replace("\0", "")[:characters]

@@ -1,11 +1,13 @@
 """ingest: one version of an object becomes one document, whatever the number and order of its events."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
 
+from functions.ingest.core import media_type
 from functions.ingest.handler import Ingester
 from shared.database.engine import reading, writing
 from shared.database.tables import Document, LedgerEntry, OutboxEvent
@@ -190,3 +192,13 @@ def test_a_database_that_is_away_loses_nothing(inbox: Inbox, tmp_path: Path) -> 
         )
     assert (inbox.root / "incoming" / "bill.txt").exists()
     assert inbox.ingest(data) is not None
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("Text/CSV; charset=utf-8", "text/csv"), ("x/" + "y" * 300, "text/plain"), ("nonsense\n", "text/plain")],
+)
+def test_a_senders_media_type_is_kept_only_where_it_is_one(told: str, kept: str) -> None:
+    now = datetime.now(UTC)
+    info = ObjectInfo("incoming/a.txt", 1, "e", told, now, 0.0)
+    assert media_type(info) == kept
