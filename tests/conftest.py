@@ -44,3 +44,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     migrate(opened)
     yield opened
     opened.dispose()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: the browser's driver leaves an event loop running in the thread of the tests."""
+    items.sort(key=lambda item: "browser" in item.path.parts)

@@ -14,7 +14,7 @@ from shared.database.documents import Arrival, register
 from shared.database.engine import reading, writing
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, OutboxEvent, Tombstone
 from shared.documents import DocumentText, ObjectReference, PageText, new_document_id
-from shared.errors import FailureCode
+from shared.errors import FailureCode, InvalidEvent
 from shared.events import (
     DocumentConverted,
     DocumentEnriched,
@@ -273,3 +273,42 @@ class TestDeadLetters:
         self.bury(pipeline, "convert", pipeline.received, knativeerrorcode=503)
         pipeline.record(pipeline.converted(), pipeline.recognized(), pipeline.enriched())
         assert (pipeline.row().status, pipeline.row().code) == ("ready", None)
+
+    @pytest.mark.parametrize("data", [{"document_id": "nobody's"}, ["a list"], "a text", b"\xff\x00"])
+    def test_a_letter_that_no_step_could_read_is_kept(self, pipeline: Pipeline, data: object) -> None:
+        attributes = {**pipeline.received.attributes(), "subject": "nobody's"}
+        pipeline.recorder.bury("convert", attributes, data)
+        [kept] = list(pipeline.store.list("dead-letters/convert/"))
+        assert {"data", "data_base64"} & json.loads(pipeline.store.get(kept.key)).keys()
+        assert pipeline.count(DeadLetter) == 1
+
+    def test_a_letter_that_record_itself_refuses_is_kept(self, pipeline: Pipeline) -> None:
+        broken = pipeline.converted().model_copy(update={"payload": {"document_id": pipeline.id}})
+        self.bury(pipeline, "record", broken, knativeerrorcode=422)
+        self.bury(pipeline, "record", broken.model_copy(update={"source": "/" + "s" * 300}), knativeerrorcode="?")
+        assert len(list(pipeline.store.list("dead-letters/record/"))) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"payload": {}}, {"source": "/" + "s" * 200}, {"id": "i" * 101}, {"runid": "r" * 37}, {"id": "a\0b"}]
+)
+def test_an_event_that_would_stop_its_run_is_refused(pipeline: Pipeline, change: dict[str, object]) -> None:
+    change = {"payload": {"document_id": pipeline.id}} if change == {"payload": {}} else change
+    with pytest.raises(InvalidEvent):
+        pipeline.record(pipeline.converted().model_copy(update=change))
+    assert pipeline.count(ArchivedEvent) == 0
+
+
+def test_an_event_about_no_document_of_ours_is_archived(pipeline: Pipeline) -> None:
+    payload = {**pipeline.received.payload, "document_id": "../x"}
+    assert pipeline.record(pipeline.received.model_copy(update={"payload": payload, "subject": "../x"})) == [None]
+    assert pipeline.count(ArchivedEvent) == 1
+
+
+def test_an_event_that_meets_the_purge_leaves_nothing_in_the_archive(pipeline: Pipeline) -> None:
+    # The tombstone object was written after record had looked for it.
+    with writing(pipeline.engine) as session:
+        session.delete(session.get_one(Document, pipeline.id))
+        session.add(Tombstone(document_id=pipeline.id, owner="local", version=9, purged_at=pipeline.received.time))
+    assert pipeline.record(pipeline.converted()) == [None]
+    assert pipeline.count(ArchivedEvent) == 0

@@ -252,3 +252,32 @@ async def test_health_is_answered_and_nothing_else_by_get(serve: Callable[[Handl
     async with httpx.AsyncClient(transport=transport, base_url="http://step") as client:
         assert (await client.get("/health")).status_code == 200
         assert (await client.get("/")).status_code == 405
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("nasty", ["\x01", '"', "\\", "\U0001f600", "\ud800", "é\x7f"])
+async def test_no_message_makes_an_error_body_too_long(serve: Callable[[Handler], Starlette], nasty: str) -> None:
+    response = await post(serve(raising(InvalidEvent(nasty * 400))))
+    assert response.status_code == 422
+    assert len(response.content) <= MAX_ERROR_BYTES
+    assert response.json()["code"] == "invalid_event"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+async def test_data_nested_too_deep_are_no_event(serve: Callable[[Handler], Starlette], mode: str) -> None:
+    deep = b"[" * 50_000 + b"]" * 50_000
+    if mode == "structured":
+        headers = {"content-type": "application/cloudevents+json"}
+        deep = b'{"specversion":"1.0","id":"a","source":"s","type":"t","data":' + deep + b"}"
+    else:
+        headers = {"content-type": "application/json", "ce-specversion": "1.0"}
+        headers |= {"ce-id": "a", "ce-source": "s", "ce-type": "t"}
+    assert (await post(serve(nothing), headers=headers, content=deep)).status_code == 400
+
+
+@pytest.mark.anyio
+async def test_a_time_without_its_zone_is_refused(serve: Callable[[Handler], Starlette]) -> None:
+    headers, body = arriving().to_http()
+    content = json.loads(body) | {"time": "2026-01-31T12:00:00"}
+    assert (await post(serve(nothing), headers=headers, content=json.dumps(content))).status_code == 400

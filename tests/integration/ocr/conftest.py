@@ -10,7 +10,7 @@ from functions.ocr import worker
 from functions.ocr.languages import data_directory, installed_packs
 from functions.ocr.models import PagePlan, RecognizedPage
 from shared.documents import DocumentText
-from tests.integration.functions.ocr.pdf_maker import Outcome, PdfMaker
+from tests.integration.ocr.pdf_maker import Outcome, PdfMaker
 
 TESSDATA = data_directory()
 

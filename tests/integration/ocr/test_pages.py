@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from functions.ocr.models import PageKind
-from tests.integration.functions.ocr.pdf_maker import (
+from tests.integration.ocr.pdf_maker import (
     LETTER,
     Outcome,
     PdfMaker,
@@ -227,7 +227,7 @@ def test_a_picture_without_text_is_a_result_without_words(maker: PdfMaker, run: 
 def test_figures_in_the_cells_of_a_table_are_found(maker: PdfMaker, run: Run, tmp_path: Path) -> None:
     from PIL import ImageDraw, ImageFont
 
-    from tests.integration.functions.ocr.pdf_maker import FONT
+    from tests.integration.ocr.pdf_maker import FONT
 
     image = Image.new("L", (1240, 900), 255)
     draw, font = ImageDraw.Draw(image), ImageFont.truetype(FONT, 28)

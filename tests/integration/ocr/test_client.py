@@ -10,7 +10,7 @@ from functions.ocr.settings import OcrSettings
 from shared.documents import Notice
 from shared.errors import FailureCode, StepFailed
 from shared.jail import JailedPool
-from tests.integration.functions.ocr.pdf_maker import LETTER, PdfMaker, everything, picture, text_content
+from tests.integration.ocr.pdf_maker import LETTER, PdfMaker, everything, picture, text_content
 
 SETTINGS = OcrSettings(ocr_languages="eng", ocr_workers=2, ocr_max_pages=20)
 
