@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from cloudevents import exceptions as cloudevents_exceptions
 from cloudevents.conversion import to_structured
 from cloudevents.http import CloudEvent, from_http
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from shared.documents import Frozen, Notice, ObjectReference
 from shared.errors import InvalidEvent, NotACloudEvent
@@ -219,7 +219,7 @@ class Event(Frozen):
     source: str
     type: str
     subject: str
-    time: datetime
+    time: AwareDatetime
     payload: dict[str, Any]
     runid: str | None = None
     traceparent: str | None = None
@@ -305,21 +305,28 @@ def version_id(document_id: str, event_type: str, version: int, generation: str 
 
 def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """Read a CloudEvent in either content mode. Raises NotACloudEvent, or InvalidEvent for data that are no object."""
-    return event_of(*decode_attributes(headers, body))
+    attributes, data = decode_attributes(headers, body)
+    return event_of(attributes, _object(data))
 
 
-def decode_attributes(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All attributes and the data, for whoever keeps an event whole. Raises as `decode`."""
+def decode_attributes(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Any], Any]:
+    """All attributes and the data, whatever these are, for whoever keeps an event whole. Raises NotACloudEvent."""
     if headers.get("content-type", "").startswith("application/cloudevents-batch"):
         raise NotACloudEvent("batches are not accepted")
     try:
         cloud_event = from_http(dict(headers), body)
-    except (cloudevents_exceptions.GenericException, ValueError, TypeError, AttributeError) as error:
+    except (
+        cloudevents_exceptions.GenericException,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise NotACloudEvent("the request is not a CloudEvent 1.0") from error
     attributes = dict(cloud_event.get_attributes())
     if attributes.get("specversion") != "1.0":
         raise NotACloudEvent("only CloudEvents 1.0 are accepted")
-    return attributes, _object(cloud_event.data)
+    return attributes, cloud_event.data
 
 
 def from_json(text: str) -> Event:
@@ -358,7 +365,7 @@ def _object(data: Any) -> dict[str, Any]:
 def _json(data: bytes | str) -> Any:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidEvent("the data of the event are not JSON") from error
 
 

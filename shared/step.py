@@ -279,9 +279,10 @@ def _mapped(error: DocuElevateError) -> Response:
 
 def _error(status: int, code: str, message: str) -> Response:
     body = json.dumps({"code": code, "message": message[:200]}).encode()
-    # Escapes can make six bytes of one character.
+    # Escapes make up to twelve bytes of one character.
     if len(body) > MAX_ERROR_BYTES:
-        body = json.dumps({"code": code, "message": message.encode("ascii", "replace")[:200].decode()}).encode()
+        plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in message[:200])
+        body = json.dumps({"code": code, "message": plain}).encode()
     return Response(body, status, media_type="application/json")
 
 

@@ -3,6 +3,7 @@
 Objects are read before the transaction, never inside it (rules 2).
 """
 
+import base64
 import json
 import logging
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from shared.database.documents import apply_metadata, locked_document, touch
 from shared.database.engine import reading, writing
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, OutboxEvent, Tombstone
 from shared.documents import Status, Step
-from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
+from shared.errors import DocumentGone, InvalidEvent, ObjectNotFound, Unavailable
 from shared.events import (
     DocumentConverted,
     DocumentEnriched,
@@ -67,7 +68,13 @@ class Recorder:
     store: ObjectStore
 
     def record(self, event: Event) -> Event | None:
-        """Archive and project one event; `document.updated` where readers and search see something new."""
+        """Archive and project one event; `document.updated` where readers and search see something new.
+
+        Raises InvalidEvent for one that breaks its type's schema: folded with the others, it would stop its whole run.
+        """
+        _require_storable(event)
+        if event.model is not None:
+            event.data()
         document_id = _document_id(event)
         if document_id and self.store.head(keys.tombstone(document_id)) is not None:
             self._note_removed_entry(event, document_id)
@@ -80,28 +87,31 @@ class Recorder:
                     version = _archive_and_project(session, event, document_id, metadata)
             except _MetadataMissing:
                 continue
+            except DocumentGone:
+                return None
             return _updated(event, document_id, version) if document_id and version is not None else None
 
-    def bury(self, trigger: str, attributes: Mapping[str, Any], data: dict[str, Any]) -> None:
+    def bury(self, trigger: str, attributes: Mapping[str, Any], data: Any) -> None:
         """Keep a dead letter whole, first as an object, then in the database, and mark its document.
 
-        Returns as soon as the object is stored: sweep imports what the database missed (rules 18).
+        Returns as soon as the object is stored: sweep imports what the database missed (rules 18). `data` may be
+        anything, since what no step could read ends here.
         """
-        event = event_of(attributes, data)
+        event = event_of(attributes, data if isinstance(data, dict) else {})
         document_id = _document_id(event)
         if document_id and self.store.head(keys.tombstone(document_id)) is not None:
             return
         arrival = datetime.now(UTC)
         name = sha256(f"{event.source}\n{event.id}".encode()).hexdigest()[:32]
         key = keys.dead_letter(trigger, name, arrival.strftime("%Y%m%dT%H%M%S%fZ"))
-        body = json.dumps({**attributes, "data": data}, ensure_ascii=False, default=str).encode()
-        self.store.put(key, body, media_type="application/cloudevents+json")
+        self.store.put(key, _letter_body(attributes, data), media_type="application/cloudevents+json")
         try:
+            _require_storable(event)
             with writing(self.engine) as session:
                 _note_letter(session, trigger, event, attributes, key, arrival)
             if trigger == "record":
                 self.record(event)
-        except Unavailable as error:
+        except (InvalidEvent, Unavailable, _MetadataMissing) as error:
             _log.warning("the dead letter %s is stored but not yet in the database: %s", key, error)
 
     def _note_removed_entry(self, event: Event, document_id: str) -> None:
@@ -146,6 +156,9 @@ def _archive_and_project(
     session.execute(delete(OutboxEvent).where(OutboxEvent.source == event.source, OutboxEvent.id == event.id))
     document = locked_document(session, document_id) if document_id else None
     if document is None:
+        if document_id and session.get(Tombstone, document_id) is not None:
+            # Purged since its tombstone was looked for: nothing personal may enter the archive after it was cleared.
+            raise DocumentGone(document_id)
         return None
     if event.type == DocumentIndexed.type:
         _note_entry(document, event)
@@ -273,7 +286,6 @@ def _note_entry(document: Document, event: Event) -> None:
 def _note_letter(
     session: Session, trigger: str, event: Event, attributes: Mapping[str, Any], key: str, arrival: datetime
 ) -> None:
-    status = attributes.get("knativeerrorcode")
     query = select(DeadLetter).where(
         DeadLetter.trigger == trigger, DeadLetter.event_source == event.source, DeadLetter.event_id == event.id
     )
@@ -291,7 +303,7 @@ def _note_letter(
             first_at=arrival,
         )
         session.add(letter)
-    letter.status = int(status) if status is not None else None
+    letter.status = _status(attributes.get("knativeerrorcode"))
     letter.key, letter.state, letter.last_at = key, "open", arrival
     letter.arrivals += 1
     session.flush()
@@ -306,11 +318,32 @@ def _source_sha256(document: Document) -> str:
 
 
 def _document_id(event: Event) -> str | None:
-    document_id = event.payload.get("document_id")
-    if document_id is None or document_id != event.subject:
+    """The document that the event is about; None where it names none that can be ours: it is archived all the same."""
+    if event.payload.get("document_id") != event.subject:
         return None
-    keys.document_prefix(document_id)
-    return str(document_id)
+    try:
+        keys.document_prefix(event.subject)
+    except InvalidEvent:
+        return None
+    return event.subject
+
+
+def _require_storable(event: Event) -> None:
+    """Raises InvalidEvent for attributes that no column holds; the databases would answer differently to them."""
+    sizes = {"source": 200, "id": 100, "type": 100, "runid": 36}
+    for name in (*sizes, "subject"):
+        value = getattr(event, name) or ""
+        if "\0" in value or len(value) > sizes.get(name, len(value)):
+            raise InvalidEvent(f"the attribute {name} is too long or has a NUL")
+
+
+def _letter_body(attributes: Mapping[str, Any], data: Any) -> bytes:
+    content = {"data_base64": base64.b64encode(data).decode()} if isinstance(data, bytes) else {"data": data}
+    return json.dumps({**attributes, **content}, default=str).encode()
+
+
+def _status(code: Any) -> int | None:
+    return int(code) if str(code).isascii() and str(code).isdecimal() else None
 
 
 def _updated(event: Event, document_id: str, version: int) -> Event:
