@@ -1,7 +1,8 @@
 """Finds what has stood still and sends it on. Safe at any time and in several copies at once (docs/architecture.md).
 
 It repairs nothing itself: it sends the current run's last start event again, unchanged, and the steps recognise what
-they have done. Pauses grow with each resend, so that a backlog is not fed.
+they have done. Pauses grow with each resend, so that a backlog is not fed. What steps that were still running have
+written for a purged document is removed again.
 """
 
 import logging
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.documents import received_event
 from shared.database.engine import reading, writing
-from shared.database.tables import ArchivedEvent, Document, OutboxEvent
+from shared.database.tables import ArchivedEvent, Document, OutboxEvent, Tombstone
 from shared.documents import PIPELINE, Status
 from shared.events import (
     DocumentConverted,
@@ -36,6 +37,11 @@ from shared.storage.port import ObjectStore
 PATIENCE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=6)
 INDEX_PATIENCE = timedelta(minutes=2)
+STILL_WRITING = timedelta(minutes=30)
+"""After a purge: longer than any request and the life of its lease, so that nobody writes for the document any more."""
+
+MOST_DOUBLINGS = 10
+"""More would not fit into a time span; the longest pause is reached before."""
 BATCH = 200
 SOURCE = "/docuelevate/web"
 _STARTS = (DocumentReceived.type, DocumentConverted.type, DocumentRecognized.type)
@@ -63,6 +69,8 @@ class Sweep:
     def run(self, now: datetime | None = None) -> Swept:
         """Sweep once. Raises Unavailable where database, store or broker do not answer; the next sweep goes on."""
         now = now or datetime.now(UTC)
+        for document_id in self._lately_purged(now):
+            self.store.delete_prefix(keys.document_prefix(document_id))
         resent = sum(self._resend(document, now) for document in self._stalled(now))
         woken = sum(self._wake(document, now) for document in self._behind(now)) if self.search_enabled else 0
         if resent or woken:
@@ -97,6 +105,11 @@ class Sweep:
         with reading(self.engine) as session:
             return session.scalars(query).all()
 
+    def _lately_purged(self, now: datetime) -> Sequence[str]:
+        query = select(Tombstone.document_id).where(Tombstone.purged_at > now - STILL_WRITING)
+        with reading(self.engine) as session:
+            return session.scalars(query).all()
+
     def _resend(self, document: Document, now: datetime) -> bool:
         if self._is_leased(document) or not self._take(document, now):
             return False
@@ -115,7 +128,7 @@ class Sweep:
 
     def _take(self, document: Document, now: datetime) -> bool:
         """Claim the document for this sweep by compare-and-set: of two sweeps at once one sends."""
-        pause = min(LONGEST_PAUSE, PATIENCE * 2**document.resends)
+        pause = min(LONGEST_PAUSE, PATIENCE * 2 ** min(document.resends, MOST_DOUBLINGS))
         statement = (
             update(Document)
             .where(

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete
 from functions.record.handler import Recorder
 from shared.database.documents import Arrival, register
 from shared.database.engine import reading, writing
-from shared.database.tables import Document, OutboxEvent
+from shared.database.tables import Document, OutboxEvent, Tombstone
 from shared.documents import new_document_id
 from shared.events import DocumentReceived, DocumentUpdated, Event
 from shared.leases import lease
@@ -108,3 +108,18 @@ def test_without_search_no_index_is_woken(still: Standstill) -> None:
     with writing(still.engine) as session:
         session.get_one(Document, still.id).status = "ready"
     assert Sweep(still.engine, still.store, still.publisher, search_enabled=False).run(LATER) == Swept()
+
+
+def test_a_document_that_has_stood_still_for_weeks_stops_no_sweep(still: Standstill) -> None:
+    with writing(still.engine) as session:
+        session.get_one(Document, still.id).resends = 1000
+    assert still.sweep.run(LATER) == Swept(resent=1)
+
+
+def test_what_a_step_still_wrote_for_a_purged_document_is_removed(still: Standstill) -> None:
+    now = datetime.now(UTC)
+    with writing(still.engine) as session:
+        session.delete(session.get_one(Document, still.id))
+        session.add(Tombstone(document_id=still.id, owner="local", version=2, purged_at=now))
+    still.sweep.run(now + timedelta(minutes=5))
+    assert list(still.store.list(keys.document_prefix(still.id))) == []
