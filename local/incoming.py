@@ -23,7 +23,7 @@ from shared.storage.port import ObjectStore
 
 logger = logging.getLogger(__name__)
 
-SOURCE = "/docuelevate/incoming"
+SOURCE = "/docuelevate/local"
 LOOK_SECONDS = 2.0
 LARGEST_SHARE = 0.05
 """Of the time, at most so much is spent looking: a folder with very many files is looked at less often."""
