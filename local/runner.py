@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -230,6 +231,8 @@ def _url(listener: socket.socket) -> str:
 
 
 def _configure_logs() -> None:
+    # People read a terminal, programs everything else; the functions' processes inherit the choice.
+    os.environ.setdefault("LOG_FORMAT", "text" if sys.stderr.isatty() else "json")
     prepare_process("runner")
     for chatty in ("alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""How every process logs: one JSON object a line on stderr, with document, run and event where there are any."""
+"""How every process logs, on stderr: a JSON object a line for machines, or a short line for people at a terminal."""
 
 import json
 import logging
@@ -41,12 +41,28 @@ class JsonLines(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class ShortLines(logging.Formatter):
+    """Time, process and message; a trace is left to the JSON form, its last line is shown."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        cause = f" ({record.exc_info[1]!r})" if record.exc_info and record.exc_info[1] else ""
+        return f"{time} {self._process:8} {level}{record.getMessage()}{cause}"
+
+
 def configure_logging(process: str) -> None:
-    """Send everything of this process to stderr in that form."""
+    """Send everything of this process to stderr in the form that is set."""
+    settings = LogSettings()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(process))
+    handler.setFormatter(JsonLines(process) if settings.log_format == "json" else ShortLines(process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(LogSettings().log_level)
+    root.setLevel(settings.log_level)
     for noisy in ("httpx", "httpcore", "botocore", "urllib3", "uvicorn.access", "fontTools", "weasyprint"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -22,6 +23,8 @@ from local.processes.http_client import ConnectionBroken, SocketClient
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 256
+_NAMES_ITSELF = re.compile(r"\{|\d\d:\d\d:\d\d ")
+"""Both forms of our logs (shared.logs) say which process wrote them."""
 _LONGEST_LOG_LINE = 64 * 1024
 _LAST_OUTPUT_SECONDS = 1.0
 
@@ -181,7 +184,7 @@ async def _forward(output: _Pipe, name: str) -> None:
     with contextlib.closing(transport):
         while line := await _line(stream):
             text = line.decode("utf-8", "replace").rstrip()
-            print(text if text.startswith("{") else f"{name}: {text}", file=sys.stderr, flush=True)
+            print(text if _NAMES_ITSELF.match(text) else f"{name}: {text}", file=sys.stderr, flush=True)
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
