@@ -110,6 +110,47 @@ def migrate() -> None:
         raise click.ClickException(str(error)) from error
 
 
+@main.group()
+def token() -> None:
+    """Tokens for a server with AUTH_ENABLED=true."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option(
+    "--scope", type=click.Choice(["read", "write", "admin"]), default="read", show_default=True, help="How far it goes."
+)
+@click.option("--expires-days", type=click.IntRange(1, 36_500), help="Days it is good for.  [default: for ever]")
+@click.option("--owner", default="local", show_default=True, help="Whose documents it opens.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def create_token(name: str, scope: str, expires_days: int | None, owner: str, as_json: bool) -> None:
+    """Make a token in the database named by DATABASE_URL, as needed for the first one. It is shown only now."""
+    from datetime import UTC, datetime, timedelta
+
+    from shared.database.engine import writing
+    from shared.database.schema import require_current
+    from shared.database.settings import DatabaseSettings, database
+    from shared.database.tokens import TokenScope, issue_token
+    from shared.errors import Unavailable
+
+    settings = DatabaseSettings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = database(settings)
+    expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
+    try:
+        require_current(engine)
+        with writing(engine) as session:
+            row, secret = issue_token(session, owner, name, TokenScope(scope), expires_at)
+    except Unavailable as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        shown = {"id": row.id, "name": name, "scope": scope, "prefix": row.prefix, "token": secret}
+        _write_json(shown | {"expires_at": expires_at.isoformat() if expires_at else None})
+        return
+    click.echo(secret)
+    click.echo("Keep it well: it is not shown again.", err=True)
+
+
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--title", help="Title of the document (for one file).")

@@ -116,9 +116,14 @@ def require(scope: Scope, need: Need) -> None:
     if need is Need.PUBLIC:
         return
     if identity is None:
-        raise Unauthenticated("Sign in, or send a token.", headers={"WWW-Authenticate": "Bearer"})
+        raise unauthenticated()
     if identity.scope < need:
         raise Forbidden("This token or account is not allowed to do that.")
+
+
+def unauthenticated() -> Unauthenticated:
+    """The error for a request of nobody we know."""
+    return Unauthenticated("Send a token that is valid, as `Bearer`.", headers={"WWW-Authenticate": "Bearer"})
 
 
 def identity_of(request: Request) -> Identity:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,17 +16,17 @@ from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler
 
 from shared.database.settings import DatabaseSettings, database
-from shared.database.tables import LOCAL_OWNER
 from shared.errors import DocuElevateError
 from shared.publisher import HttpEventPublisher
 from shared.search.settings import SearchSettings, search_reader
 from shared.storage.settings import ObjectStoreSettings, object_store
-from web.access import Identity, Need, unguarded
+from web.access import unauthenticated, unguarded
 from web.api.answers import as_request_error, error_answer
 from web.api.routes import api_routes
+from web.authentication import identifier
 from web.changes import ChangeFeed
 from web.context import Context
-from web.errors import RequestError, Unauthenticated
+from web.errors import RequestError
 from web.outbox import Relay
 from web.protection import HostRule, Protection, add_headers
 from web.settings import WebSettings
@@ -83,9 +83,8 @@ def create_app(context: Context, pages: Pages | None = None) -> Starlette:
     if open_routes := unguarded(routes):
         raise UnguardedRoute(f"no need declared: {open_routes}")
     tell = _error_teller(pages)
-    protection = Middleware(
-        Protection, hosts=HostRule.of(context.settings), identify=_identify(context.settings), error_answer=tell
-    )
+    identify = identifier(context.engine, auth_enabled=context.settings.auth_enabled)
+    protection = Middleware(Protection, hosts=HostRule.of(context.settings), identify=identify, error_answer=tell)
     handler = _error_handler(context.settings, tell)
     handlers: dict[type[Exception], ExceptionHandler] = dict.fromkeys(
         (DocuElevateError, HTTPException, Exception), handler
@@ -108,7 +107,7 @@ def _error_handler(settings: WebSettings, tell: Callable[[Request, RequestError]
     async def handle(request: Request, error: Exception) -> Response:
         told = as_request_error(error)
         if settings.auth_enabled and request.scope.get("identity") is None and told.status_code in (404, 405):
-            told = Unauthenticated("Sign in, or send a token.", headers={"WWW-Authenticate": "Bearer"})
+            told = unauthenticated()
         if told.status_code == 500:
             _log.error("request %s failed", request.scope.get("request_id"), exc_info=error)
         answer = tell(request, told)
@@ -117,11 +116,6 @@ def _error_handler(settings: WebSettings, tell: Callable[[Request, RequestError]
         return answer
 
     return handle
-
-
-def _identify(settings: WebSettings) -> Callable[[Headers], Identity | None]:
-    local = Identity(LOCAL_OWNER, Need.ADMIN)
-    return lambda _headers: None if settings.auth_enabled else local
 
 
 @asynccontextmanager

@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.access import Identity
+from shared.errors import DocuElevateError
+from web.api.answers import as_request_error
+from web.authentication import Identify
 from web.errors import Forbidden, RequestError
 from web.settings import WebSettings
 
@@ -46,7 +48,6 @@ _SECURITY_HEADERS = {
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-Identify = Callable[[Headers], Identity | None]
 ErrorAnswer = Callable[[Request, RequestError], Response]
 
 
@@ -91,22 +92,26 @@ class Protection:
             await send(message)
 
         try:
-            self._check(scope, headers)
-        except RequestError as error:
-            answer = self._error_answer(Request(scope, receive), error)
+            # A probe is answered whatever the database, which knows the tokens, is doing.
+            if not _is_probe(scope):
+                self._check(scope, headers)
+                scope["identity"] = await self._identify(headers)
+        except DocuElevateError as error:
+            answer = self._error_answer(Request(scope, receive), as_request_error(error))
             await answer(scope, receive, send_protected)
             return
-        scope["identity"] = self._identify(headers)
         await self._app(scope, receive, send_protected)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
-        if scope["path"] in HOST_INDEPENDENT and scope["method"] in ("GET", "HEAD"):
-            return
         host = headers.getlist("host")
         if len(host) != 1 or not self._hosts.allows(host[0]):
             raise Forbidden("This server does not go by that name; see EXTERNAL_HOSTNAME.", code="host_not_allowed")
         if not same_origin(headers, host[0], scope["method"]):
             raise Forbidden("Another site may not use this server through your browser.", code="origin_not_allowed")
+
+
+def _is_probe(scope: Scope) -> bool:
+    return scope["path"] in HOST_INDEPENDENT and scope["method"] in ("GET", "HEAD")
 
 
 def same_origin(headers: Headers, host: str, method: str) -> bool:

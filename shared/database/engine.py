@@ -48,19 +48,20 @@ def _sqlite(url: str) -> Engine:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """One write transaction, committed at the end. Raises Unavailable where the database does not answer."""
-    with _translated(), Session(engine, expire_on_commit=False) as session, session.begin():
+    with translated(), Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """One read transaction: a consistent view that takes no lock on SQLite."""
-    with _translated(), Session(engine.execution_options(read_only=True), expire_on_commit=False) as session:
+    with translated(), Session(engine.execution_options(read_only=True), expire_on_commit=False) as session:
         yield session
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise Unavailable where the database does not answer; bugs stay what they are."""
     try:
         yield
     except OperationalError as error:

@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
+from shared.database.engine import translated
 from shared.database.tables import Table
 from shared.errors import DocuElevateError, Unavailable
 
@@ -25,9 +26,10 @@ class SchemaMismatch(DocuElevateError):
 def migrate(engine: Engine) -> str:
     """Apply every outstanding revision in one transaction and return the revision reached.
 
-    Raises SchemaMismatch when the result is not what the code needs: the exit of a migration tool proves nothing.
+    Raises SchemaMismatch when the result is not what the code needs (the exit of a migration tool proves nothing), and
+    Unavailable where the database does not answer.
     """
-    with engine.connect() as connection, _one_at_a_time(connection):
+    with translated(), engine.connect() as connection, _one_at_a_time(connection):
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -37,7 +39,7 @@ def migrate(engine: Engine) -> str:
 
 def require_current(engine: Engine) -> None:
     """Raise Unavailable while the schema is older than the code. A newer one is fine (rules 25)."""
-    with engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         found = _revision(connection)
     script = ScriptDirectory.from_config(_config())
     known = {revision.revision for revision in script.walk_revisions()}

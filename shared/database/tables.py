@@ -264,6 +264,24 @@ class DeadLetter(Table):
     )
 
 
+class ApiToken(Table):
+    """A token of the API: of the token itself only the digest is kept, and its first characters to know it by."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(String(200))
+    scope: Mapped[str] = mapped_column(String(10))
+    prefix: Mapped[str] = mapped_column(String(20), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_api_tokens_owner", "owner", "created_at", "id"),)
+
+
 class Tombstone(Table):
     """A purged document: kept so that nothing brings it back and its search entry is known to be gone."""
 

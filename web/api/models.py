@@ -4,10 +4,11 @@ Times are UTC with their zone; sizes are bytes; page numbers count from 1; links
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from shared.database.tokens import TokenScope
 from shared.documents import Frozen, Notice, Status, StepState
 from shared.errors import Action
 from shared.metadata import Metadata, Money
@@ -303,6 +304,44 @@ class Facets(Frozen):
     tag: tuple[FacetCount, ...] = ()
     language: tuple[FacetCount, ...] = ()
     year: tuple[FacetCount, ...] = ()
+
+
+class TokenRequest(BaseModel):
+    """A token to be made. Without an expiry it is good until it is removed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    scope: TokenScope = TokenScope.READ
+    expires_at: datetime | None = None
+    expires_in_days: int | None = Field(default=None, ge=1, le=36_500)
+
+
+class TokenView(Frozen):
+    """A token as it is listed; `prefix` is how it begins. `last_used_at` is exact to a minute."""
+
+    id: str
+    name: str
+    scope: TokenScope
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class CreatedToken(TokenView):
+    """A new token with the token itself, which is not shown again."""
+
+    token: str
+
+
+class TokenList(Frozen):
+    """One page of tokens, newest first."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: tuple[TokenView, ...]
 
 
 class StatusAnswer(Frozen):

@@ -8,6 +8,7 @@ from web.api.files import FILE_ROUTES
 from web.api.finding import FINDING_ROUTES
 from web.api.health import HEALTH_ROUTES
 from web.api.stream import STREAM_ROUTES
+from web.api.tokens import TOKEN_ROUTES
 
 
 def api_routes() -> list[Guarded]:
@@ -18,6 +19,7 @@ def api_routes() -> list[Guarded]:
         *FINDING_ROUTES,
         *ARCHIVE_ROUTES,
         *STREAM_ROUTES,
+        *TOKEN_ROUTES,
         *HEALTH_ROUTES,
     ]
     return [*described, *description_routes(described)]

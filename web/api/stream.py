@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from shared.errors import Unavailable
 from web.access import Guarded, Need, Operation, Parameter, owner_of
+from web.authentication import Identify, identifier
 from web.changes import Change, ChangeFeed
 from web.context import context_of
 
@@ -21,11 +26,34 @@ def stream(request: Request) -> Response:
     headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":
         return Response(headers=headers, media_type="text/event-stream")
-    lines = _lines(context_of(request).changes, owner_of(request), request.headers.get("last-event-id"))
+    context = context_of(request)
+    admission = Admission(request.headers, identifier(context.engine, auth_enabled=context.settings.auth_enabled))
+    lines = _lines(context.changes, owner_of(request), request.headers.get("last-event-id"), admission)
     return StreamingResponse(lines, headers=headers, media_type="text/event-stream")
 
 
-async def _lines(feed: ChangeFeed, owner: str, last_id: str | None) -> AsyncIterator[str]:
+@dataclass
+class Admission:
+    """Whether who was let in would be let in still: a token may be removed or expire while its stream goes on."""
+
+    headers: Headers
+    identify: Identify
+    check_seconds: float = HEARTBEAT_SECONDS
+    _checked: float = field(default_factory=time.monotonic, init=False)
+
+    async def holds(self) -> bool:
+        """Ask again, now and then."""
+        if time.monotonic() < self._checked + self.check_seconds:
+            return True
+        self._checked = time.monotonic()
+        try:
+            return await self.identify(self.headers) is not None
+        except Unavailable:
+            # Nothing can be read from the database either, so nothing is told.
+            return True
+
+
+async def _lines(feed: ChangeFeed, owner: str, last_id: str | None, admission: Admission) -> AsyncIterator[str]:
     async with feed.listen(owner) as listener:
         yield f"retry: {RETRY_MILLISECONDS}\n: connected\n\n"
         for line in await _missed(feed, owner, last_id):
@@ -34,6 +62,8 @@ async def _lines(feed: ChangeFeed, owner: str, last_id: str | None) -> AsyncIter
             line = ": heartbeat\n\n"
             with contextlib.suppress(TimeoutError):
                 line = _line(await asyncio.wait_for(listener.changes.get(), HEARTBEAT_SECONDS))
+            if not await admission.holds():
+                return
             yield line
 
 

@@ -13,6 +13,23 @@ def upgrade() -> None:
     """Apply this revision."""
 
     op.create_table(
+        "api_tokens",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("owner", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("scope", sa.String(length=10), nullable=False),
+        sa.Column("prefix", sa.String(length=20), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("created_at", shared.database.tables.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("api_tokens", schema=None) as batch_op:
+        batch_op.create_index("ix_api_tokens_owner", ["owner", "created_at", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_api_tokens_prefix"), ["prefix"], unique=False)
+
+    op.create_table(
         "content_claims",
         sa.Column("owner", sa.String(length=200), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
