@@ -12,10 +12,13 @@ from shared.settings import Settings
 
 
 class LogSettings(Settings):
-    """How much is logged."""
+    """How much is logged, and for whom."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least level that is logged."
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="A JSON object a line, or short lines for people (what `serve` writes to a terminal)."
     )
 
 
