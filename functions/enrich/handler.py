@@ -1,6 +1,7 @@
 """Loads the text, asks the extractor, stores the metadata, replies. Knows no rule and no model."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
 
@@ -85,9 +86,13 @@ class Enricher:
 
     def _text(self, data: DocumentRecognized) -> DocumentText:
         try:
-            return DocumentText.model_validate_json(self.store.get(data.text.key))
+            body = self.store.get(data.text.key)
         except ObjectNotFound as error:
             raise StepFailed(FailureCode.SOURCE_GONE, "The recognized text is gone.", determined=False) from error
+        # The fingerprint names these bytes: metadata of others must not be committed under it.
+        if sha256(body).hexdigest() != data.text.sha256:
+            raise StepFailed(FailureCode.SOURCE_GONE, "The recognized text is another one.", determined=False)
+        return DocumentText.model_validate_json(body)
 
     def _vocabulary(self, key: str | None) -> Vocabulary:
         if key is None:
