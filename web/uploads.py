@@ -37,6 +37,9 @@ MOST_OPEN_WRITERS = 8
 KEEP_ANSWERS = timedelta(days=2)
 MAX_TITLE_CHARACTERS = 1000
 MAX_TAGS, MAX_TAG_CHARACTERS = 100, 200
+MAX_LANGUAGE_CHARACTERS = 100
+"""Every event of the run carries the language, and events stay small."""
+
 _UNKNOWN_TYPE = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,99}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_+][A-Za-z0-9]{1,8})*")
@@ -78,7 +81,7 @@ def upload_options(fields: dict[str, list[str]]) -> UploadOptions:
         raise InvalidParameter(f"The title is longer than {MAX_TITLE_CHARACTERS} characters.")
     if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG_CHARACTERS for tag in tags):
         raise InvalidParameter(f"At most {MAX_TAGS} tags of {MAX_TAG_CHARACTERS} characters each.")
-    if language and not _LANGUAGE.fullmatch(language):
+    if language and (len(language) > MAX_LANGUAGE_CHARACTERS or not _LANGUAGE.fullmatch(language)):
         raise InvalidParameter("The language must be a code such as de, en-GB or deu+eng.")
     if force not in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
         raise InvalidParameter("force must be true or false.")
