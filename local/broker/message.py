@@ -15,7 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _REQUIRED = ("id", "source", "type")
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+")
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+_UNSENDABLE_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _JSON_MEDIA_TYPE = re.compile(r"[\w.+-]+/(?:[\w.+-]+\+)?json", re.IGNORECASE)
 
 
@@ -66,8 +66,8 @@ class Message:
         for name, value in self.attributes.items():
             if not _ATTRIBUTE_NAME.fullmatch(name):
                 raise InvalidEvent("attribute names are lower-case letters and digits")
-            if _CONTROL_CHARACTER.search(value):
-                raise InvalidEvent(f"the attribute {name} has control characters")
+            if _UNSENDABLE_CHARACTER.search(value):
+                raise InvalidEvent(f"the attribute {name} has control characters or halves of characters")
         return self
 
 
@@ -94,7 +94,7 @@ def _structured(content_type: str, body: bytes) -> Message:
         raise MalformedEvent(f"the format {content_type[:80]} is not supported")
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedEvent("the event is not JSON") from error
     if not isinstance(content, dict):
         raise MalformedEvent("the event is not a JSON object")
@@ -124,8 +124,15 @@ def _data(content: Mapping[str, Any], attributes: dict[str, str]) -> bytes:
         return b""
     media_type = attributes.setdefault("datacontenttype", "application/json").partition(";")[0].strip()
     if isinstance(content["data"], str) and not _JSON_MEDIA_TYPE.fullmatch(media_type):
-        return content["data"].encode()
-    return json.dumps(content["data"], ensure_ascii=False, separators=(",", ":")).encode()
+        return _encoded(content["data"])
+    return _encoded(json.dumps(content["data"], ensure_ascii=False, separators=(",", ":")))
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedEvent("the data have halves of characters") from error
 
 
 def _text(value: Any) -> str:

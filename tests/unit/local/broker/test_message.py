@@ -86,3 +86,19 @@ def test_what_cannot_be_read_is_malformed(headers: list[tuple[bytes, bytes]], bo
 def test_what_breaks_the_specification_is_invalid(changes: dict[str, object]) -> None:
     with pytest.raises(InvalidEvent):
         structured(**changes).validate()
+
+
+@pytest.mark.parametrize("members", [{"data": "\ud800"}, {"data": "\ud800", "datacontenttype": "text/plain"}])
+def test_data_with_half_a_character_are_malformed(members: dict[str, object]) -> None:
+    with pytest.raises(MalformedEvent):
+        structured(**members)
+
+
+def test_an_attribute_with_half_a_character_is_invalid() -> None:
+    with pytest.raises(InvalidEvent):
+        structured(subject="\ud800").validate()
+
+
+def test_json_nested_too_deep_is_malformed() -> None:
+    with pytest.raises(MalformedEvent):
+        parse(STRUCTURED, b"[" * 100_000)
