@@ -101,7 +101,9 @@ def _run(settings: LocalSettings, plan: Plan) -> None:
 
 def bound(host: str, port: int) -> socket.socket:
     """A listening socket. Raises RunnerError where the port is taken or the address is not ours."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named TCP, or asyncio leaves Nagle's algorithm on for what is accepted: 40 ms more for every request.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
