@@ -64,6 +64,10 @@ SCRATCH_RIGHTS = (
 DEVICES = {"/dev/null": FS_READ_FILE | FS_WRITE_FILE, "/dev/zero": FS_READ_FILE, "/dev/urandom": FS_READ_FILE}
 
 
+NICENESS = 5
+"""Long work on documents gives way to whoever waits for an answer on the same machine."""
+
+
 def landlock_abi() -> int:
     """The Landlock version of this kernel; 0 without Landlock."""
     version: int = _libc.syscall(SYS_LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION)
@@ -89,6 +93,7 @@ def die_with_parent(parent_pid: int) -> None:
 
 def confine(policy: Policy) -> None:
     """Applies the whole policy to this process, irrevocably. The process must have one thread only."""
+    os.nice(NICENESS)
     limit_resources(policy.limits)
     drop_privileges()
     restrict_files(policy)
