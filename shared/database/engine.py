@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import Session
 
 from shared.errors import Unavailable
@@ -66,6 +67,8 @@ def translated() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise Unavailable("the database does not answer") from error
+    except PoolExhausted as error:
+        raise Unavailable("all connections to the database are in use") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("the database connection was lost") from error

@@ -214,6 +214,7 @@ class OutboxEvent(Table):
     __table_args__ = (
         UniqueConstraint("source", "id"),
         Index("ix_outbox_not_before", "not_before"),
+        Index("ix_outbox_document", "document_id", "number"),
         _NUMBERS_ARE_NOT_USED_TWICE,
     )
 
@@ -225,7 +226,7 @@ class LedgerEntry(Table):
 
     identity: Mapped[str] = mapped_column(String(64), primary_key=True)
     bucket: Mapped[str] = mapped_column(String(200))
-    key: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text, index=True)
     version_id: Mapped[str | None] = mapped_column(Text)
     etag: Mapped[str] = mapped_column(Text)
     document_id: Mapped[str] = mapped_column(String(36), index=True)

@@ -164,6 +164,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ledger_document_id"), ["document_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ledger_key"), ["key"], unique=False)
 
     op.create_table(
         "outbox",
@@ -180,6 +181,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index("ix_outbox_document", ["document_id", "number"], unique=False)
         batch_op.create_index("ix_outbox_not_before", ["not_before"], unique=False)
 
     op.create_table(
