@@ -1,13 +1,14 @@
 """Finds what has stood still and sends it on. Safe at any time and in several copies at once (docs/architecture.md).
 
 It repairs nothing itself: it sends the current run's last start event again, unchanged, and the steps recognise what
-they have done. Pauses grow with each resend, so that a backlog is not fed. What steps that were still running have
-written for a purged document is removed again.
+they have done. Pauses grow with each resend, so that a backlog is not fed. Where the index is another one than that of
+a document's entry (lost, or of another release), the index is woken for that document. What steps that were still
+running have written for a purged document is removed again.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from shared.database.documents import received_event
 from shared.database.engine import reading, writing
 from shared.database.tables import ArchivedEvent, Document, OutboxEvent, Tombstone
 from shared.documents import PIPELINE, Status
+from shared.errors import Unavailable
 from shared.events import (
     DocumentConverted,
     DocumentReceived,
@@ -57,14 +59,16 @@ class Swept:
     woken: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sweep:
-    """Compares documents with their last events and with the search index."""
+    """Compares documents with their last events and with the search index, whose `generation` tells which one it is."""
 
     engine: Engine
     store: ObjectStore
     publisher: EventPublisher
     search_enabled: bool = True
+    generation: Callable[[], str] | None = None
+    _generation_seen: str | None = field(default=None, init=False)
 
     def run(self, now: datetime | None = None) -> Swept:
         """Sweep once. Raises Unavailable where database, store or broker do not answer; the next sweep goes on."""
@@ -72,7 +76,7 @@ class Sweep:
         for document_id in self._lately_purged(now):
             self.store.delete_prefix(keys.document_prefix(document_id))
         resent = sum(self._resend(document, now) for document in self._stalled(now))
-        woken = sum(self._wake(document, now) for document in self._behind(now)) if self.search_enabled else 0
+        woken = self._wake_all(now) if self.search_enabled else 0
         if resent or woken:
             _log.info("sweep sent %d documents on and woke the index for %d", resent, woken)
         return Swept(resent, woken)
@@ -104,6 +108,25 @@ class Sweep:
         )
         with reading(self.engine) as session:
             return session.scalars(query).all()
+
+    def _wake_all(self, now: datetime) -> int:
+        if self.generation is not None:
+            self._forget_entries_elsewhere(self.generation)
+        return sum(self._wake(document, now) for document in self._behind(now))
+
+    def _forget_entries_elsewhere(self, current: Callable[[], str]) -> None:
+        try:
+            generation = current()
+        except Unavailable as error:
+            # The index function makes a new one when it is next woken.
+            _log.warning("the search index does not tell which one it is: %s", error)
+            return
+        if generation == self._generation_seen:
+            return
+        elsewhere = Document.index_generation.is_not(None) & (Document.index_generation != generation)
+        with writing(self.engine) as session:
+            session.execute(update(Document).where(elsewhere).values(indexed_version=0, index_generation=None))
+        self._generation_seen = generation
 
     def _lately_purged(self, now: datetime) -> Sequence[str]:
         query = select(Tombstone.document_id).where(Tombstone.purged_at > now - STILL_WRITING)

@@ -123,3 +123,15 @@ def test_what_a_step_still_wrote_for_a_purged_document_is_removed(still: Standst
         session.add(Tombstone(document_id=still.id, owner="local", version=2, purged_at=now))
     still.sweep.run(now + timedelta(minutes=5))
     assert list(still.store.list(keys.document_prefix(still.id))) == []
+
+
+def test_documents_of_a_lost_index_are_indexed_again(still: Standstill) -> None:
+    with writing(still.engine) as session:
+        document = session.get_one(Document, still.id)
+        document.status, document.indexed_version, document.index_generation = "ready", document.version, "old"
+    index = {"generation": "old"}
+    sweep = Sweep(still.engine, still.store, still.publisher, generation=lambda: index["generation"])
+    assert sweep.run(LATER) == Swept()
+    index["generation"] = "new"
+    assert sweep.run(LATER) == Swept(woken=1)
+    assert [event.type for event in still.publisher.events] == [DocumentUpdated.type]
