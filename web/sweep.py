@@ -42,6 +42,9 @@ INDEX_PATIENCE = timedelta(minutes=2)
 STILL_WRITING = timedelta(minutes=30)
 """After a purge: longer than any request and the life of its lease, so that nobody writes for the document any more."""
 
+ABANDONED = timedelta(days=1)
+"""How old an unfinished write is when nobody can still be at it."""
+
 MOST_DOUBLINGS = 10
 """More would not fit into a time span; the longest pause is reached before."""
 BATCH = 200
@@ -73,6 +76,7 @@ class Sweep:
     def run(self, now: datetime | None = None) -> Swept:
         """Sweep once. Raises Unavailable where database, store or broker do not answer; the next sweep goes on."""
         now = now or datetime.now(UTC)
+        self.store.remove_leftovers(ABANDONED.total_seconds())
         for document_id in self._lately_purged(now):
             self.store.delete_prefix(keys.document_prefix(document_id))
         resent = sum(self._resend(document, now) for document in self._stalled(now))

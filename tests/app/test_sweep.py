@@ -1,5 +1,6 @@
 """sweep: what has stood still is sent on, once, with growing pauses; what moves is left alone."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,3 +136,13 @@ def test_documents_of_a_lost_index_are_indexed_again(still: Standstill) -> None:
     index["generation"] = "new"
     assert sweep.run(LATER) == Swept(woken=1)
     assert [event.type for event in still.publisher.events] == [DocumentUpdated.type]
+
+
+def test_what_a_writer_that_died_left_long_ago_is_removed(still: Standstill, tmp_path: Path) -> None:
+    young, old = (tmp_path / "objects" / ".drafts" / name for name in ("young", "old"))
+    for draft in (young, old):
+        draft.write_bytes(b"half")
+    long_ago = (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    os.utime(old, (long_ago, long_ago))
+    still.sweep.run()
+    assert (young.exists(), old.exists()) == (True, False)
