@@ -6,7 +6,7 @@ JSON columns hold the frozen models of `shared.events` and `shared.metadata` as 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -17,6 +17,8 @@ LOCAL_OWNER = "local"
 _BigKey = BigInteger().with_variant(Integer, "sqlite")
 _NUMBERS_ARE_NOT_USED_TWICE = {"sqlite_autoincrement": True}
 """SQLite gives the highest number out again once its row is gone; a relay would then remove an event it never sent."""
+
+_BEHIND = text("indexed_version < version")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -100,6 +102,9 @@ class Document(Table):
         Index("ix_documents_owner_received", "owner", "received_at", "id"),
         Index("ix_documents_owner_status", "owner", "status"),
         Index("ix_documents_changed", "changed_at"),
+        # What sweep asks every minute, of documents of all owners.
+        Index("ix_documents_status", "status", "changed_at"),
+        Index("ix_documents_behind", "changed_at", postgresql_where=_BEHIND, sqlite_where=_BEHIND),
         Index("ix_documents_owner_date", "owner", "document_date"),
         # Holds all that lists are counted and filtered by, so that counting does not read the wide rows.
         Index(
@@ -291,6 +296,6 @@ class Tombstone(Table):
     document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     owner: Mapped[str] = mapped_column(String(200))
     version: Mapped[int]
-    purged_at: Mapped[datetime]
+    purged_at: Mapped[datetime] = mapped_column(index=True)
     indexed_version: Mapped[int] = mapped_column(default=0)
     index_generation: Mapped[str | None] = mapped_column(String(64))

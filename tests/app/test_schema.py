@@ -1,12 +1,15 @@
 """The schema that the migrations make is the one that the code declares, indexes included."""
 
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
 
-from shared.database.engine import writing
+from shared.database.engine import open_database, reading, writing
+from shared.database.schema import migrate
 from shared.database.tables import Table
 from shared.errors import Unavailable
 
@@ -22,3 +25,12 @@ def test_an_exhausted_pool_is_a_database_that_does_not_answer() -> None:
         connection.execute(text("SELECT 1"))
         with pytest.raises(Unavailable), writing(engine) as session:
             session.execute(text("SELECT 1"))
+
+
+def test_sweep_reads_no_document_that_is_neither_stalled_nor_behind(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'docuelevate.db'}")
+    migrate(engine)
+    with reading(engine) as session:
+        for condition in ("indexed_version < version AND status != 'processing'", "status = 'processing'"):
+            [plan] = session.execute(text(f"EXPLAIN QUERY PLAN SELECT * FROM documents WHERE {condition}")).all()
+            assert "USING INDEX" in plan.detail

@@ -105,7 +105,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_documents_behind",
+            ["changed_at"],
+            unique=False,
+            postgresql_where=sa.text("indexed_version < version"),
+            sqlite_where=sa.text("indexed_version < version"),
+        )
         batch_op.create_index("ix_documents_changed", ["changed_at"], unique=False)
+        batch_op.create_index("ix_documents_status", ["status", "changed_at"], unique=False)
         batch_op.create_index(
             "ix_documents_filters",
             ["owner", "trashed_at", "status", "document_type", "language", "sender", "document_date", "id"],
@@ -194,6 +202,9 @@ def upgrade() -> None:
         sa.Column("index_generation", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("document_id"),
     )
+    with op.batch_alter_table("tombstones", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tombstones_purged_at"), ["purged_at"], unique=False)
+
     op.create_table(
         "document_steps",
         sa.Column("document_id", sa.String(length=36), nullable=False),
