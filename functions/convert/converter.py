@@ -11,7 +11,7 @@ from typing import Any
 
 from functions.convert.core import Conversion, ConversionLimits, conversion_from
 from functions.convert.office import DocumentConverter, OfficeSource
-from shared.errors import FailureCode, StepFailed
+from shared.errors import FailureCode, StepFailed, Unavailable
 from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
 
 WORKER = "functions.convert.worker:METHODS"
@@ -127,7 +127,8 @@ def _call_with_fallback(worker: JailedWorker, params: Mapping[str, Any], deadlin
         answer: Mapping[str, Any] = worker.call(
             "convert", params, timeout_seconds=_left(deadline) * SHARE_FOR_STYLED_RENDERING
         )
-    except (JailTimeout, JailCrashed):
+    except (JailTimeout, JailCrashed) as error:
+        _refuse_stopped(error)
         answer = _call(worker, "convert", {**params, "plain": True}, _left(deadline))
     return answer
 
@@ -138,8 +139,15 @@ def _call(worker: JailedWorker, method: str, params: Mapping[str, Any], timeout_
     except JailTimeout as error:
         raise StepFailed(FailureCode.CONVERSION_TIMEOUT, determined=False) from error
     except JailCrashed as error:
+        _refuse_stopped(error)
         code = FailureCode.DECOMPRESSION_BOMB if error.out_of_memory else FailureCode.CONVERSION_FAILED
         raise StepFailed(code) from error
+
+
+def _refuse_stopped(error: JailTimeout | JailCrashed) -> None:
+    """A worker that was killed says nothing about the document; it is delivered again."""
+    if isinstance(error, JailCrashed) and error.was_stopped:
+        raise Unavailable("the converting process was stopped") from error
 
 
 def _left(deadline: float) -> float:

@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from shared.errors import FailureCode, StepFailed
+from shared.errors import FailureCode, StepFailed, Unavailable
 from shared.jail import JailCrashed, JailedProcess, JailedWorker, JailTimeout, Limits, Sockets, spawn_jailed
 
 logger = logging.getLogger(__name__)
@@ -189,14 +190,24 @@ class LibreOfficeConverter:
             raise StepFailed(FailureCode.CONVERSION_TIMEOUT, determined=False) from error
         except JailCrashed as error:
             # The driver fails when LibreOffice has died under it; which document it died of is certain.
+            stopped = error.was_stopped or self._was_stopped()
             self._end()
+            if stopped:
+                raise Unavailable("LibreOffice was stopped") from error
             raise StepFailed(FailureCode.CONVERSION_FAILED) from error
-        except StepFailed:
+        except StepFailed as failed:
+            stopped = self._was_stopped()
             self._end()
+            if stopped:
+                raise Unavailable("LibreOffice was stopped") from failed
             raise
         except OSError as error:
             self._end()
             raise StepFailed(FailureCode.CONVERSION_FAILED) from error
+
+    def _was_stopped(self) -> bool:
+        """Whether somebody killed LibreOffice, which says nothing about the document."""
+        return self._instance is not None and self._instance.program.poll() in (-signal.SIGKILL, -signal.SIGTERM)
 
     def _ready(self) -> _Instance:
         instance = self._instance

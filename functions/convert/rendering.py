@@ -8,9 +8,19 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-import weasyprint
-from weasyprint.text.fonts import FontConfiguration
-from weasyprint.urls import URLFetcher
+from shared.errors import FailureCode, StepFailed
+
+try:
+    import weasyprint
+    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint.urls import URLFetcher
+except OSError as missing:
+    # WeasyPrint loads Pango when it is imported.
+    raise StepFailed(
+        FailureCode.CONVERTER_UNAVAILABLE,
+        "Text, tables, web pages and mail cannot be converted: Pango is not installed on this server.",
+        determined=False,
+    ) from missing
 
 EMOJI_SEQUENCE = re.compile(
     "<[^>]*>|((?:[\U0001f1e6-\U0001f1ff]{2}|[\u2190-\u2bff\U0001f000-\U0001faff][\ufe0f\U0001f3fb-\U0001f3ff]?"

@@ -24,7 +24,7 @@ from functions.ocr.languages import ORIENTATION_PACK, choose_packs, data_directo
 from functions.ocr.models import PageKind, PagePlan, RecognizedPage
 from functions.ocr.settings import OcrSettings
 from shared.documents import DocumentText, Notice
-from shared.errors import FailureCode, StepFailed
+from shared.errors import FailureCode, StepFailed, Unavailable
 from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
 
 ENTRY = "functions.ocr.worker:METHODS"
@@ -215,7 +215,10 @@ class TesseractOcrEngine:
                     timeout_seconds=seconds,
                 )
                 return RecognizedPage.model_validate(answer)
-            except (JailTimeout, JailCrashed) as error:
+            except JailTimeout as error:
+                failure = str(error)
+            except JailCrashed as error:
+                _refuse_stopped(error)
                 failure = str(error)
             except StepFailed as error:
                 # One damaged page does not make the others unreadable.
@@ -286,7 +289,14 @@ def _translated_errors() -> Iterator[None]:
     except JailTimeout as error:
         raise StepFailed(FailureCode.OCR_FAILED, "Reading the document took too long.", determined=False) from error
     except JailCrashed as error:
+        _refuse_stopped(error)
         raise StepFailed(FailureCode.OCR_FAILED, "The document could not be processed.", determined=False) from error
+
+
+def _refuse_stopped(error: JailCrashed) -> None:
+    """A worker that was killed says nothing about the document; it is delivered again."""
+    if error.was_stopped:
+        raise Unavailable("the recognizing process was stopped") from error
 
 
 @lru_cache(maxsize=256)

@@ -42,6 +42,11 @@ class JailCrashed(DocuElevateError):
         self.out_of_memory = out_of_memory
         self.detail = detail
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was killed from outside (a person, the kernel short of memory): the work itself may be fine."""
+        return not self.out_of_memory and self.signal in (signal.SIGKILL, signal.SIGTERM)
+
 
 @dataclass
 class _Running:

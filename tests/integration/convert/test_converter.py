@@ -1,6 +1,9 @@
 """Whole conversions in real jailed processes, with the real LibreOffice."""
 
+import os
+import signal
 import socket
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +15,11 @@ from functions.convert.converter import Converter
 from functions.convert.core import Conversion, ConversionLimits
 from functions.convert.office import LibreOfficeConverter
 from functions.convert.settings import ConvertSettings
-from shared.errors import FailureCode, StepFailed
+from shared.errors import FailureCode, StepFailed, Unavailable
+from tests.servers.docuelevate import descendants
 
 SETTINGS = ConvertSettings()
 PROGRAM = Path(SETTINGS.libreoffice_program)
-needs_libreoffice = pytest.mark.skipif(not PROGRAM.exists(), reason="LibreOffice is not installed")
 LIMITS = ConversionLimits()
 
 
@@ -147,14 +150,12 @@ def test_a_missing_libreoffice_is_said_so_and_not_determined(tmp_path: Path) -> 
     assert not caught.value.determined
 
 
-@needs_libreoffice
 def test_an_office_file_keeps_its_words(converter: Converter, tmp_path: Path) -> None:
     result, text = convert(converter, tmp_path, flat_document("<text:p>Sehr geehrte Damen</text:p>"), "letter.fodt")
     assert result.converter == "libreoffice"
     assert "Sehr geehrte Damen" in text
 
 
-@needs_libreoffice
 def test_no_column_of_a_wide_sheet_is_lost(converter: Converter, tmp_path: Path) -> None:
     rows = [[f"r{row}c{column}" for column in range(60)] for row in range(3)]
     result, text = convert(converter, tmp_path, workbook(tmp_path / "w.xlsx", rows), "wide.xlsx")
@@ -162,7 +163,6 @@ def test_no_column_of_a_wide_sheet_is_lost(converter: Converter, tmp_path: Path)
     assert result.pages < 10
 
 
-@needs_libreoffice
 def test_a_linked_local_file_does_not_get_into_the_pdf(converter: Converter, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("topsecret")
     section = (
@@ -174,7 +174,6 @@ def test_a_linked_local_file_does_not_get_into_the_pdf(converter: Converter, tmp
     assert "topsecret" not in text
 
 
-@needs_libreoffice
 def test_a_large_table_goes_through_the_spreadsheet_with_its_text_unchanged(
     converter: Converter, tmp_path: Path
 ) -> None:
@@ -184,7 +183,6 @@ def test_a_large_table_goes_through_the_spreadsheet_with_its_text_unchanged(
     assert all(word in text for word in ("04999", "1-2", "text 4999"))
 
 
-@needs_libreoffice
 def test_libreoffice_is_replaced_after_its_files(tmp_path: Path) -> None:
     office = LibreOfficeConverter(program=PROGRAM, python=Path(SETTINGS.libreoffice_python), max_files=1)
     converter = Converter(office)
@@ -194,3 +192,37 @@ def test_libreoffice_is_replaced_after_its_files(tmp_path: Path) -> None:
             assert text == f"file {number}"
     finally:
         converter.close()
+
+
+def test_a_libreoffice_that_was_killed_is_not_held_against_the_document(tmp_path: Path) -> None:
+    office = LibreOfficeConverter(program=PROGRAM, python=Path(SETTINGS.libreoffice_python))
+    converter = Converter(office)
+    try:
+        convert(converter, tmp_path, b"{\\rtf1 before}", "a.rtf")
+        program = max(pid for pid in descendants(os.getpid()) if "soffice.bin" in command_line(pid))
+        # Stopped first, so that the kill surely comes in the middle of the work.
+        os.kill(program, signal.SIGSTOP)
+        threading.Timer(1.0, os.kill, (program, signal.SIGKILL)).start()
+        with pytest.raises(Unavailable):
+            convert(converter, tmp_path, b"{\\rtf1 during}", "b.rtf")
+        _, text = convert(converter, tmp_path, b"{\\rtf1 after}", "c.rtf")
+        assert text == "after"
+    finally:
+        converter.close()
+
+
+def test_a_worker_that_was_killed_is_not_held_against_the_document(converter: Converter, tmp_path: Path) -> None:
+    convert(converter, tmp_path, b"before", "a.txt")
+    worker = next(pid for pid in descendants(os.getpid()) if "functions.convert.worker" in command_line(pid))
+    os.kill(worker, signal.SIGSTOP)
+    threading.Timer(1.0, os.kill, (worker, signal.SIGKILL)).start()
+    with pytest.raises(Unavailable):
+        convert(converter, tmp_path, b"during", "b.txt")
+    assert convert(converter, tmp_path, b"after", "c.txt")[1] == "after"
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
