@@ -303,6 +303,11 @@ def version_id(document_id: str, event_type: str, version: int, generation: str 
     return str(uuid.uuid5(_NAMESPACE, "\n".join((document_id, event_type, str(version), generation))))
 
 
+def short_type(event_type: str) -> str:
+    """The type without our prefix and version, as people say it: `document.received`."""
+    return event_type.removeprefix(TYPE_PREFIX).removesuffix(".v1")
+
+
 def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """Read a CloudEvent in either content mode. Raises NotACloudEvent, or InvalidEvent for data that are no object."""
     attributes, data = decode_attributes(headers, body)

@@ -36,6 +36,7 @@ from shared.events import (
     decode,
     new_event,
     result_id,
+    short_type,
 )
 from shared.results import Work, refuse_purged
 from shared.storage import keys
@@ -249,14 +250,14 @@ def _logged(handle: Callable[[Event], Event | None], event: Event) -> Event | No
     outcome = "stopped"
     try:
         reply = handle(event)
-        outcome = reply.type if reply else "done"
+        outcome = short_type(reply.type) if reply else "done"
     except DocuElevateError as error:
         outcome = type(error).__name__
         raise
     finally:
         fields = {"document": event.subject, "run": event.runid, "event": event.id, "type": event.type}
         seconds = round(time.monotonic() - started, 3)
-        _log.info("%s -> %s in %.3f s", event.type, outcome, seconds, extra={"fields": fields})
+        _log.info("%s -> %s in %.3f s", short_type(event.type), outcome, seconds, extra={"fields": fields})
     return reply
 
 
