@@ -25,9 +25,10 @@ from shared.events import RunOptions
 from shared.metadata import Metadata, Value
 from shared.storage import keys
 from shared.storage.port import ObjectStore, ObjectWriter
-from web.api.models import UploadAnswer, UploadedDocument
-from web.errors import Conflict, InvalidParameter, TooLarge
+from web.api.models import LANGUAGE_PATTERN, UploadAnswer, UploadedDocument
+from web.errors import Conflict, InvalidParameter, RequestError, TooLarge
 from web.filenames import sane_name
+from web.idempotency import require_same_files
 from web.views import shown_status
 
 SOURCE = "/docuelevate/web"
@@ -42,7 +43,7 @@ MAX_LANGUAGE_CHARACTERS = 100
 
 _UNKNOWN_TYPE = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,99}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_+][A-Za-z0-9]{1,8})*")
+_LANGUAGE = re.compile(LANGUAGE_PATTERN)
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def upload_options(fields: dict[str, list[str]]) -> UploadOptions:
     title = " ".join(_last(fields, "title").split())
     language = _last(fields, "language").strip()
     force = _last(fields, "force").strip().lower()
-    tags = [tag for text in fields.get("tags", ()) for part in text.split(",") if (tag := " ".join(part.split()))]
+    given = ",".join(fields.get("tags", ())).replace("\0", "")
+    tags = [tag for part in given.split(",") if (tag := " ".join(part.split()))]
     if len(title) > MAX_TITLE_CHARACTERS:
         raise InvalidParameter(f"The title is longer than {MAX_TITLE_CHARACTERS} characters.")
     if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG_CHARACTERS for tag in tags):
@@ -180,7 +182,12 @@ class Upload:
                 self._commit(file, run_options)
         # A transaction that fails may have been committed all the same; sweep adopts what has no row.
         self._undecided = True
-        outcome = self._register_files(options, run_options, idempotency_key)
+        try:
+            outcome = self._register_files(options, run_options, idempotency_key)
+        except RequestError:
+            # Our own refusal: that transaction was not even tried to commit.
+            self._undecided = False
+            raise
         self._undecided = False
         return outcome
 
@@ -188,6 +195,7 @@ class Upload:
         with writing(self.engine) as session:
             earlier = _claim_key(session, self.owner, idempotency_key)
             if earlier is not None:
+                require_same_files(earlier.answer, [file.sha256 for file in self.files])
                 return earlier
             documents = [self._register(session, file, options, run_options) for file in self.files]
             created = {document.id for document in documents if document.duplicate_of is None}

@@ -12,7 +12,8 @@ from web.access import owner_of
 from web.api.answers import json_answer
 from web.context import context_of
 from web.errors import InvalidParameter, RequestError, UnsupportedMediaType
-from web.multipart import FormReader
+from web.idempotency import FileDigests, require_same_files
+from web.multipart import FileReceiver, FormReader
 from web.uploads import Outcome, Upload, earlier_answer, upload_options
 
 PIECE_BYTES = 1024 * 1024
@@ -87,7 +88,9 @@ async def _outcome(request: Request, body: RequestBody) -> Outcome:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Send the form without Content-Encoding.")
     if key is not None and (earlier := await run_in_threadpool(earlier_answer, context.engine, owner, key)):
-        await body.drain()
+        digests = FileDigests(context.settings.max_upload_size)
+        await _read(request, body, digests)
+        require_same_files(earlier.answer, digests.sha256)
         return earlier
     receiver = Upload(
         engine=context.engine,
@@ -97,16 +100,21 @@ async def _outcome(request: Request, body: RequestBody) -> Outcome:
         max_size=context.settings.max_upload_size,
         max_files=context.settings.max_upload_files,
     )
-    form = FormReader(request.headers.get("content-type", ""), receiver)
     try:
-        async for piece in body.pieces():
-            await run_in_threadpool(form.feed, piece)
-        form.finish()
+        form = await _read(request, body, receiver)
         return await run_in_threadpool(receiver.register_all, upload_options(form.fields), key)
     finally:
         # Also when this task is cancelled: what is half written must go.
         with CancelScope(shield=True):
             await run_in_threadpool(receiver.close)
+
+
+async def _read(request: Request, body: RequestBody, receiver: FileReceiver) -> FormReader:
+    form = FormReader(request.headers.get("content-type", ""), receiver)
+    async for piece in body.pieces():
+        await run_in_threadpool(form.feed, piece)
+    form.finish()
+    return form
 
 
 def _idempotency_key(request: Request) -> str | None:

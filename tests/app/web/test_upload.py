@@ -134,6 +134,15 @@ def test_the_same_idempotency_key_gets_the_same_answer(client: TestClient, store
     assert send() == send() and len(stored(store)) == 1
 
 
+def test_an_idempotency_key_is_good_for_the_same_files_only(client: TestClient, store: ObjectStore) -> None:
+    headers = {"Idempotency-Key": "k-1"}
+    client.post("/api/documents", files={"file": ("a.txt", b"abc")}, headers=headers)
+    for other in ([("file", ("a.txt", b"abd"))], [("file", ("a.txt", b"abc")), ("file", ("b.txt", b"b"))]):
+        answer = client.post("/api/documents", files=other, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    assert len(stored(store)) == 1
+
+
 def test_the_same_idempotency_key_at_once_makes_one_document(client: TestClient, store: ObjectStore) -> None:
     barrier = threading.Barrier(4)
 
