@@ -3,6 +3,7 @@
 Unknown is null, never a word for it. What a person sets is locked; machine values never overwrite it (see `merged`).
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -10,8 +11,11 @@ from pydantic import Field, StringConstraints
 
 from shared.documents import Box, Frozen, Probability
 
-IsoDate = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-Decimal_ = Annotated[str, StringConstraints(pattern=r"^-?\d+(\.\d+)?$")]
+IsoDate = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Decimal_ = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=40)]
+MAX_LANGUAGE_CHARACTERS = 20
+_LANGUAGE_TAG = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+LanguageTag = Annotated[str, StringConstraints(pattern=_LANGUAGE_TAG, max_length=MAX_LANGUAGE_CHARACTERS)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
@@ -81,13 +85,18 @@ class Metadata(Frozen):
     recipient: Value[str] | None = None
     document_date: Value[IsoDate] | None = None
     due_date: Value[IsoDate] | None = None
-    language: Value[str] | None = None
+    language: Value[LanguageTag] | None = None
     reference_number: Value[str] | None = None
     total: Value[Money] | None = None
     amounts: tuple[Value[Money], ...] = ()
     tags: tuple[Value[str], ...] = ()
     summary: Value[str] | None = None
     suggested_filename: Value[str] | None = None
+
+
+def is_language_tag(text: str) -> bool:
+    """Whether the text has the form of a BCP-47 tag, as a document's language must have."""
+    return len(text) <= MAX_LANGUAGE_CHARACTERS and re.fullmatch(_LANGUAGE_TAG, text) is not None
 
 
 LIST_FIELDS = frozenset({"amounts", "tags"})

@@ -95,6 +95,7 @@ class Protection:
             # A probe is answered whatever the database, which knows the tokens, is doing.
             if not _is_probe(scope):
                 self._check(scope, headers)
+                _require_text(scope)
                 scope["identity"] = await self._identify(headers)
         except DocuElevateError as error:
             answer = self._error_answer(Request(scope, receive), as_request_error(error))
@@ -108,6 +109,12 @@ class Protection:
             raise Forbidden("This server does not go by that name; see EXTERNAL_HOSTNAME.", code="host_not_allowed")
         if not same_origin(headers, host[0], scope["method"]):
             raise Forbidden("Another site may not use this server through your browser.", code="origin_not_allowed")
+
+
+def _require_text(scope: Scope) -> None:
+    """Refuse addresses with NUL: no name, value or key has one, and databases differ in what they do with it."""
+    if "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+        raise RequestError("The address has a character that nothing is called by.")
 
 
 def _is_probe(scope: Scope) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, func, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, String, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from shared.database.tables import ArchivedEvent, Document, DocumentStep, DocumentTag, OutboxEvent, Tombstone
@@ -269,6 +269,8 @@ def _sort(ordering: str) -> Sort:
         "title": (str, func.lower(Document.title, type_=String())),
         "filename": (str, func.lower(Document.filename, type_=String())),
         "size": (int, Document.size.expression),
+        "pages": (int, func.coalesce(Document.pages, 0, type_=Integer())),
+        "changed_at": (datetime, Document.changed_at.expression),
     }
     if name not in keys:
         raise InvalidParameter(f"ordering must be one of {', '.join(keys)}, with - for descending")

@@ -10,6 +10,7 @@ from shared.documents import DocumentText
 from shared.errors import FailureCode, InvalidEvent, ObjectNotFound, StepFailed
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
 from shared.fingerprints import fingerprint
+from shared.metadata import is_language_tag
 from shared.results import Attempt, StepResult, Work, raise_failure
 from shared.step import StepContext
 from shared.storage.port import ObjectStore
@@ -109,4 +110,6 @@ class Enricher:
 def _told(language: str | None) -> str | None:
     if language is None or "+" in language:
         return None
-    return _BCP47.get(language, language if len(language) == 2 or "-" in language else None)
+    tag = language.replace("_", "-")
+    known = _BCP47.get(language, tag if len(tag) == 2 or "-" in tag else None)
+    return known if known and is_language_tag(known) else None

@@ -14,6 +14,9 @@ from shared.errors import Action
 from shared.metadata import Metadata, Money
 from shared.search.port import FacetCount, Snippet, SnippetPart
 
+LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_+][A-Za-z0-9]{1,8})*$"
+"""What a document may be said to be written in: de, en-GB, or as OCR engines put it, deu+eng."""
+
 UNLOCKABLE = tuple(Metadata.model_fields)
 """The fields that PATCH can set, and give back to the machine."""
 
@@ -189,7 +192,7 @@ class ReplayOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    language: str | None = Field(default=None, max_length=100)
+    language: Annotated[str, StringConstraints(pattern=LANGUAGE_PATTERN, max_length=100)] | None = None
     ocr_engine: str | None = Field(default=None, max_length=40)
     enrich_engine: str | None = Field(default=None, max_length=40)
 
@@ -311,7 +314,9 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    ]
     scope: TokenScope = TokenScope.READ
     expires_at: datetime | None = None
     expires_in_days: int | None = Field(default=None, ge=1, le=36_500)

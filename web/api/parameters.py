@@ -19,7 +19,8 @@ DOCUMENT_FILTERS = (
 )
 ORDERING = Parameter(
     "ordering",
-    "`received`, `document_date`, `title`, `filename` or `size`; with - descending. Default: `-received`.",
+    "`received`, `document_date`, `title`, `filename`, `size`, `pages` or `changed_at`; with - descending. "
+    "Default: `-received`.",
 )
 CURSOR = Parameter("cursor", "Where the page begins: taken from `next` or `previous`.")
 PAGE_SIZE = Parameter("page_size", "Results on a page, at most 200.", kind="integer")

@@ -103,6 +103,10 @@ def test_if_match(client: TestClient, document: str, if_match: str, status: int)
         {"metadata": {"document_type": "poem"}},
         {"metadata": {"total": "12"}},
         {"metadata": {"total": {"value": "twelve"}}},
+        {"metadata": {"total": {"value": "\u0661\u0662"}}},
+        {"metadata": {"total": {"value": "9" * 41}}},
+        {"metadata": {"language": "not a language"}},
+        {"metadata": {"language": "de-" + "x" * 20}},
         {"metadata": {"tags": "a"}},
         {"metadata": {"tags": [1]}},
         {"metadata": {"tags": ["a"] * 201}},
@@ -126,6 +130,10 @@ def test_wrong_patches_are_refused(client: TestClient, database: Engine, documen
         (b"{}", "text/plain", 415),
         (b" " * 1_100_000, "application/json", 413),
         (b"[" * 100_000, "application/json", 400),
+        (b'{"metadata": {"title": "\\ud800"}}', "application/json", 400),
+        (b'{"unlock": ["\\ud800"]}', "application/json", 400),
+        (b'{"metadata": {"\\udfff": "x"}}', "application/json", 400),
+        (b'{"metadata": {"total": {"value": NaN}}}', "application/json", 400),
     ],
 )
 def test_bodies_that_are_no_json(

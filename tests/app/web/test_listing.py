@@ -99,6 +99,7 @@ def test_filters(client: TestClient, shelf: Library, query: str, expected: str) 
         ("title", "letter.txt broken-9.doc invoice-7.pdf Unread100%.bin"),
         ("-title", "Unread100%.bin invoice-7.pdf broken-9.doc letter.txt"),
         ("size", "letter.txt broken-9.doc invoice-7.pdf Unread100%.bin"),
+        ("changed_at", "invoice-7.pdf letter.txt Unread100%.bin broken-9.doc"),
     ],
 )
 def test_orderings_page_by_page(client: TestClient, shelf: Library, ordering: str, expected: str) -> None:
@@ -132,7 +133,8 @@ def test_a_page_stands_still_while_documents_arrive(client: TestClient, shelf: L
     ("query", "status", "code"),
     [
         ("cursor=rubbish", 400, "invalid_cursor"),
-        ("cursor=%00", 400, "invalid_cursor"),
+        ("cursor=%00", 400, "bad_request"),
+        ("q=a%00b", 400, "bad_request"),
         ("cursor=WyJ0aXRsZSIsIngiLCJ4IixmYWxzZV0", 400, "invalid_cursor"),
         ("cursor=WyItcmVjZWl2ZWQiLCJ4IiwieCIsZmFsc2Vd", 400, "invalid_cursor"),
         ("page_size=0", 422, "invalid_parameter"),
