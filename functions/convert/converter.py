@@ -2,6 +2,7 @@
 out.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -15,10 +16,15 @@ from shared.errors import FailureCode, StepFailed, Unavailable
 from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
 
 WORKER = "functions.convert.worker:METHODS"
+OFFICE_INPUTS = frozenset({"source", "opened", "prepared.txt", "prepared.csv"})
+"""What the worker may leave for LibreOffice, by name."""
+
 TEXT_LOST = ("text_missing", FailureCode.CONVERSION_FAILED.value)
 """Notices after which office files are converted once more, with room for all of their text."""
 SHARE_FOR_STYLED_RENDERING = 0.5
 """Of the time there is, how much the rendering with a page's own styles may take before it is done without them."""
+
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 class Converter:
@@ -47,7 +53,7 @@ class Converter:
         with self._pool.worker() as worker:
             try:
                 answer = self._converted(worker, source, filename, media_type_hint, limits, deadline)
-                shutil.move(worker.scratch / "output.pdf", output)
+                _take(worker.scratch / "output.pdf", output)
             finally:
                 _tidy(worker.scratch)
         return conversion_from(answer)
@@ -60,7 +66,7 @@ class Converter:
             try:
                 fits = bool(_call(worker, "open_with_password", params, timeout_seconds))
                 if fits:
-                    shutil.move(worker.scratch / "opened", output)
+                    _take(worker.scratch / "opened", output)
             finally:
                 _tidy(worker.scratch)
         return fits
@@ -96,7 +102,7 @@ class Converter:
         self, worker: JailedWorker, answer: Mapping[str, Any], limits: ConversionLimits, deadline: float
     ) -> Mapping[str, Any]:
         task = answer["office"]
-        source = OfficeSource(worker.scratch / task["source"], task["suffix"], task["filter"], task["filter_options"])
+        source = office_source(worker.scratch, task)
         finished = self._office_attempt(worker, source, limits, deadline)
         if any(warning["code"] in TEXT_LOST for warning in finished["warnings"]):
             finished = self._office_attempt(worker, replace(source, grow=True), limits, deadline)
@@ -119,6 +125,29 @@ class Converter:
             "limits": limits.as_params(),
         }
         return {"converter": result.converter, **_call(worker, "finish", params, _left(deadline))}
+
+
+def office_source(scratch: Path, task: Mapping[str, Any]) -> OfficeSource:
+    """What the worker has left for LibreOffice.
+
+    We read that file on the worker's word, with all that we may read: one that a document has taken over must not
+    lead us to another. Raises StepFailed.
+    """
+    name, suffix = str(task["source"]), str(task["suffix"])
+    if name not in OFFICE_INPUTS or not _SUFFIX.fullmatch(suffix):
+        raise StepFailed(FailureCode.CONVERSION_FAILED)
+    return OfficeSource(_plain_file(scratch / name), suffix, str(task["filter"]), str(task["filter_options"]))
+
+
+def _take(made: Path, output: Path) -> None:
+    shutil.move(_plain_file(made), output)
+
+
+def _plain_file(path: Path) -> Path:
+    """The path of a file that really lies there. Raises StepFailed."""
+    if path.is_symlink() or not path.is_file():
+        raise StepFailed(FailureCode.CONVERSION_FAILED)
+    return path
 
 
 def _call_with_fallback(worker: JailedWorker, params: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """Builds the seccomp filter of a jail: a BPF program that refuses system calls. Pure; installs nothing.
 
 A deny-list: parsers and LibreOffice use too many calls to list what they may do, while what they must not do is short:
-reach the network, other processes, kernel objects shared by a user, or start programs. Calls that are newer than
-this list are refused where they come in families known to grow (io_uring, clone3 → ENOSYS so that libc falls back).
+reach the network, other processes, kernel objects and files of the same user, or start programs. Calls that are newer
+than this list are refused where they come in families known to grow (io_uring, clone3 → ENOSYS so that libc falls
+back).
 """
 
 import errno
@@ -84,6 +85,29 @@ DENIED: dict[str, Numbers] = {
     "msgsnd": (69, 189),
     "msgrcv": (70, 188),
     "mq_open": (240, 180),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
+    "msgctl": (71, 187),
+    "mq_unlink": (241, 181),
+    # Landlock does not speak of modes, owners and attributes, and of lengths from its third version on only: without
+    # these, the files of our own user would be within reach wherever they are.
+    "truncate": (76, 45),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "lchown": (94, None),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
     "tkill": (200, 130),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),

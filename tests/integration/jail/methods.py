@@ -46,6 +46,39 @@ def write(params: Params) -> str:
     return "written"
 
 
+def change_mode(params: Params) -> str:
+    try:
+        os.chmod(params["path"], 0o777)
+    except OSError as error:
+        return type(error).__name__
+    return "changed"
+
+
+def change_mode_of_open_file(params: Params) -> str:
+    try:
+        with Path(params["path"]).open("rb") as stream:
+            os.fchmod(stream.fileno(), 0o777)
+    except OSError as error:
+        return type(error).__name__
+    return "changed"
+
+
+def shorten(params: Params) -> str:
+    try:
+        os.truncate(params["path"], 0)
+    except OSError as error:
+        return type(error).__name__
+    return "shortened"
+
+
+def set_attribute(params: Params) -> str:
+    try:
+        os.setxattr(params["path"], "user.mark", b"x")
+    except OSError as error:
+        return type(error).__name__
+    return "set"
+
+
 def link(params: Params) -> str:
     try:
         Path(params["path"]).symlink_to("/etc/hostname")
@@ -114,7 +147,7 @@ def abort(params: Params) -> None:
 METHODS = {
     method.__name__: method
     for method in (
-        echo, process_id, environment, open_socket, read, write, link, fork, execute, kill,
-        allocate, fill_disk, spin, fail, stumble, abort,
+        echo, process_id, environment, open_socket, read, write, change_mode, change_mode_of_open_file,
+        shorten, set_attribute, link, fork, execute, kill, allocate, fill_disk, spin, fail, stumble, abort,
     )
 }  # fmt: skip

@@ -95,6 +95,20 @@ def test_readable_paths_are_readable_but_not_writable(tmp_path: Path) -> None:
 
 
 @needs_full_jail
+@pytest.mark.parametrize("way", ["change_mode", "change_mode_of_open_file", "shorten", "set_attribute"])
+def test_files_of_the_same_user_stay_as_they_are(tmp_path: Path, way: str) -> None:
+    file = tmp_path / "document"
+    file.write_text("data")
+    file.chmod(0o600)
+    worker = JailedWorker(ENTRY, readable=[HERE, tmp_path])
+    try:
+        assert call(worker, way, path=str(file)) == "PermissionError"
+    finally:
+        worker.close()
+    assert (file.read_text(), file.stat().st_mode & 0o777, os.listxattr(file)) == ("data", 0o600, [])
+
+
+@needs_full_jail
 @pytest.mark.parametrize("place", ["/tmp", "/var/tmp", "/dev/shm", "/usr/lib"])
 def test_nothing_outside_scratch_is_writable(worker: JailedWorker, place: str) -> None:
     assert call(worker, "write", path=f"{place}/docuelevate-jail-escape") == "PermissionError"
