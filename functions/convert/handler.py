@@ -47,12 +47,12 @@ class PdfMaker(Protocol):
 
 @dataclass(frozen=True)
 class Converting:
-    """Turns originals into PDFs. `office` names the converter of office files and its version."""
+    """Turns originals into PDFs. `engines` names the programs and libraries that make them, with versions."""
 
     store: ObjectStore
     maker: PdfMaker
     limits: ConversionLimits
-    office: str
+    engines: str
     timeout_seconds: float
 
     def convert(self, context: StepContext, data: AnyData) -> Event:
@@ -113,7 +113,7 @@ class Converting:
             settings={
                 "rules": VERSION,
                 "limits": self.limits.as_params(),
-                "office": self.office,
+                "engines": self.engines,
                 "suffix": PurePath(data.filename).suffix.lower(),
             },
             forced_run=context.forced_run(data),

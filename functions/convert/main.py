@@ -1,5 +1,6 @@
 """Serves convert: `document.received` in, `document.converted` out; `POST /unlock` for encrypted originals."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import anyio.to_thread
@@ -20,9 +21,16 @@ from shared.storage.settings import ObjectStoreSettings, object_store
 
 prepare_process("convert")
 
+LIBRARIES = ("img2pdf", "pikepdf", "pillow", "pypdfium2", "weasyprint")
+"""Another version of these may make another PDF of the same source."""
 
-def build_of(program: Path) -> str:
-    """The build that LibreOffice says it is; another one may lay pages out differently."""
+
+def engines_of(program: Path) -> str:
+    """What makes PDFs here: LibreOffice by the build that it says it is, and the libraries."""
+    return "; ".join([_build(program), *(f"{name} {version(name)}" for name in LIBRARIES)])
+
+
+def _build(program: Path) -> str:
     try:
         lines = program.with_name("versionrc").read_text().splitlines()
     except OSError:
@@ -44,7 +52,7 @@ converting = Converting(
     store,
     Converter(office, memory_bytes=settings.convert_memory_bytes),
     settings.limits(),
-    office=build_of(Path(settings.libreoffice_program)),
+    engines=engines_of(Path(settings.libreoffice_program)),
     timeout_seconds=settings.convert_timeout_seconds,
 )
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from functions.enrich.extractor import Hints, MetadataExtractor, Vocabulary
 from shared.documents import DocumentText
-from shared.errors import FailureCode, InvalidEvent, ObjectNotFound, StepFailed
+from shared.errors import FailureCode, InvalidEvent, ObjectNotFound, StepFailed, Unavailable
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
 from shared.fingerprints import fingerprint
 from shared.metadata import is_language_tag
@@ -102,8 +102,9 @@ class Enricher:
             raise InvalidEvent("the vocabulary is not under vocabulary/")
         try:
             snapshot = VocabularySnapshot.model_validate_json(self.store.get(key))
-        except ObjectNotFound:
-            return Vocabulary()
+        except ObjectNotFound as error:
+            # Without it the result would stand under a fingerprint that promises it.
+            raise Unavailable("the vocabulary is not readable") from error
         return Vocabulary(snapshot.tags, snapshot.senders)
 
 

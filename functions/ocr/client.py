@@ -158,7 +158,8 @@ class TesseractOcrEngine:
             f"{pack}:{self._digest(pack)}" for pack in sorted({*self._installed, ORIENTATION_PACK} & self._installed)
         ]
         libraries = [f"{name} {package_version(name)}" for name in ("tesserocr", "pypdfium2", "pikepdf", "pillow")]
-        return "; ".join([*libraries, "+".join(packs), *data])
+        limits = f"{self._settings.ocr_max_page_pixels} pixels"
+        return "; ".join([*libraries, limits, "+".join(packs), *data])
 
     def recognize(
         self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None

@@ -1,0 +1,215 @@
+"""Decides where words begin on a line of a text layer, by the gaps between the glyphs. Pure geometry, no engine.
+
+A PDF need not have spaces, and PDFium guesses them from single gaps: it takes wide kerning for the end of a word, takes
+letters that were set apart for words of their own, and overlooks gaps between the cells of a table. Here a gap is
+judged against the size of the letters, against the gaps around it, and by whether the font writes its spaces.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from functions.ocr.scripts import is_right_to_left, is_spaceless
+
+CELL_GAP = 0.2
+"""A gap wider than this many ems beyond the usual one ends a word even if nothing was written there."""
+PUNCTUATION_GAP = 0.6
+"""The same before signs that close a word: some are set far off, and still belong to it."""
+KERNING_GAP = 0.16
+"""A narrower gap between letters is kerning, in a font that writes its spaces."""
+LOOSE_GAP = 0.05
+"""A gap is one of letters set apart if it is wider than the others around it by no more than this."""
+MAX_LETTER_GAP = 1.0
+"""Letters further apart than this are not one word, however even their gaps."""
+MIN_SPACED_LETTERS = 4
+MIN_TYPED_LETTERS = 5
+"""Fewer letters with even gaps may be anything; more are wanted where somebody typed spaces between them."""
+WORD_GAP_RATIO = 1.4
+BACKWARD = -2.5
+"""Text that goes on this many ems before the end of the last glyph is not the same word."""
+DOUBLED_SHIFT = 0.25
+"""The same glyph again, shifted by less than this share of its width, is drawn twice to look bold."""
+
+_CLOSING = frozenset(".,;:!?)]}»”’'\"%-‐‑–")
+_OPENING = frozenset("([{«„“‘'’-‐‑–/")
+_TWICE = re.compile(r"(\S)\1")
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The glyphs of a page in the order of the text: one character each, and its extent along the lines.
+
+    `starts` and `ends` are the left and right edges (bottom and top on lines that run up or down the page), the advance
+    included; `written[i]` is False for what is in the text but not on the page.
+    """
+
+    text: str
+    starts: Sequence[float]
+    ends: Sequence[float]
+    heights: Sequence[float]
+    written: Callable[[int], bool]
+    size: Callable[[int], float]
+    """The font size of a glyph in units of the page; slow, asked only where it matters."""
+    writes_spaces: Callable[[int], bool]
+    """Whether the font of a glyph has spaces of its own on this page; slow as well."""
+
+    def gap(self, first: int, second: int) -> float:
+        """Between two glyphs, whichever way the line runs; negative where they overlap."""
+        return max(self.starts[second] - self.ends[first], self.starts[first] - self.ends[second])
+
+
+Span = list[int]
+"""The glyphs of a word."""
+
+
+def words_of_line(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
+    """The words of a line, given what stands between the spaces that are in the text."""
+    if all(map(_is_plain, [glyphs] * len(spans), spans)) and not _is_doubtful(glyphs, spans):
+        return list(spans)
+    cut = [part for span in spans for part in _cut(glyphs, _without_doubled(glyphs, span))]
+    return _joined(glyphs, _letters_joined(glyphs, cut))
+
+
+def _is_plain(glyphs: Glyphs, span: Span) -> bool:
+    """Whether nothing within the span calls for a closer look."""
+    if len(span) < 2:
+        return True
+    starts, ends = glyphs.starts, glyphs.ends
+    height = glyphs.heights[span[0]]
+    gaps = [starts[second] - ends[first] for first, second in pairwise(span)]
+    if max(gaps) > 0.12 * height or min(gaps) < BACKWARD * height:
+        return False
+    return _TWICE.search(glyphs.text, span[0], span[-1] + 1) is None
+
+
+def _is_doubtful(glyphs: Glyphs, spans: Sequence[Span]) -> bool:
+    """Whether one of the spaces between the spans may be none."""
+    single = 0
+    for before, after in pairwise(spans):
+        single = single + 1 if len(before) == 1 == len(after) else 0
+        if single + 1 >= MIN_SPACED_LETTERS:
+            return True
+        narrow = glyphs.gap(before[-1], after[0]) < 0.25 * glyphs.heights[before[-1]]
+        if narrow and not _is_written(glyphs, before, after):
+            return True
+    return False
+
+
+def _is_written(glyphs: Glyphs, before: Span, after: Span) -> bool:
+    return any(map(glyphs.written, range(before[-1] + 1, after[0])))
+
+
+def _without_doubled(glyphs: Glyphs, span: Span) -> Span:
+    """Leaves out glyphs that are drawn twice at nearly the same place."""
+    kept = span[:1]
+    for index in span[1:]:
+        last = kept[-1]
+        width = glyphs.ends[last] - glyphs.starts[last]
+        again = glyphs.text[index] == glyphs.text[last]
+        if not again or abs(glyphs.starts[index] - glyphs.starts[last]) > DOUBLED_SHIFT * width:
+            kept.append(index)
+    return kept
+
+
+def _cut(glyphs: Glyphs, span: Span) -> list[Span]:
+    """Cuts where glyphs stand too far apart for one word."""
+    gaps = [glyphs.gap(first, second) for first, second in pairwise(span)]
+    if not gaps:
+        return [span]
+    usual = max(0.0, median(gaps)) if len(gaps) > 2 else 0.0
+    parts = [span[:1]]
+    for gap, (first, second) in zip(gaps, pairwise(span), strict=True):
+        if _ends_word(glyphs, gap, usual, first, second):
+            parts.append([])
+        parts[-1].append(second)
+    return parts
+
+
+def _ends_word(glyphs: Glyphs, gap: float, usual: float, first: int, second: int) -> bool:
+    height = glyphs.heights[first]
+    forward = glyphs.starts[second] - glyphs.ends[first]
+    if -BACKWARD * height > -forward and gap < 0.12 * height:
+        return False
+    before, after = glyphs.text[first], glyphs.text[second]
+    if is_right_to_left(before) or is_right_to_left(after) or is_spaceless(before) or is_spaceless(after):
+        return False
+    size = max(glyphs.size(first), glyphs.size(second))
+    if gap > MAX_LETTER_GAP * size:
+        return True
+    return gap - usual > (PUNCTUATION_GAP if after in _CLOSING else CELL_GAP) * size
+
+
+def _joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
+    """Joins what only kerning or even spacing of the letters keeps apart."""
+    joined = [spans[0]]
+    for after in spans[1:]:
+        if _is_no_space(glyphs, joined[-1], after):
+            joined[-1] = joined[-1] + after
+        else:
+            joined.append(after)
+    return joined
+
+
+def _is_no_space(glyphs: Glyphs, before: Span, after: Span) -> bool:
+    first, second = before[-1], after[0]
+    gap, height = glyphs.gap(first, second), glyphs.heights[first]
+    # Slanted lines and columns that overlap have negative gaps; there is nothing to be learnt from those.
+    if not 0.0 < gap < 0.6 * height or not _are_letters(glyphs.text[first], glyphs.text[second]):
+        return False
+    if second == first + 1 or _is_written(glyphs, before, after):
+        return False
+    size = max(glyphs.size(first), glyphs.size(second))
+    inner = [glyphs.gap(*pair) for span in (before, after) for pair in pairwise(span)]
+    if len(inner) > 2 and median(inner) > LOOSE_GAP * size:
+        return gap - median(inner) < LOOSE_GAP * size
+    return gap < KERNING_GAP * size and glyphs.writes_spaces(first)
+
+
+def _are_letters(before: str, after: str) -> bool:
+    return (before.isalpha() and (after.isalpha() or after in _CLOSING)) or (before in _OPENING and after.isalpha())
+
+
+def _letters_joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
+    """Makes words of single letters that were set apart evenly, as in headings."""
+    result: list[Span] = []
+    run: list[Span] = []
+    for span in spans:
+        if len(span) == 1 and not is_spaceless(glyphs.text[span[0]]):
+            run.append(span)
+        else:
+            result += [*_spaced_words(glyphs, run), span]
+            run = []
+    return result + _spaced_words(glyphs, run)
+
+
+def _spaced_words(glyphs: Glyphs, run: Sequence[Span]) -> list[Span]:
+    if len(run) < MIN_SPACED_LETTERS:
+        return list(run)
+    gaps = [glyphs.gap(before[0], after[0]) for before, after in pairwise(run)]
+    size = glyphs.size(run[0][0])
+    narrow = sorted(gaps)[len(gaps) // 4]
+    limit = 1.25 * narrow + 0.03 * size
+    wide = [gap for gap in gaps if gap > limit]
+    # Anything between the gaps of letters and those of words says that the gaps are not made on purpose.
+    if not 0 < narrow < MAX_LETTER_GAP * size or any(gap < WORD_GAP_RATIO * narrow for gap in wide):
+        return list(run)
+    words = [list(run[0])]
+    for gap, after in zip(gaps, run[1:], strict=True):
+        if gap > limit:
+            words.append([])
+        words[-1] += after
+    typed = any(_is_written(glyphs, before, after) for before, after in pairwise(run))
+    return words if _is_set_apart(["".join(glyphs.text[i] for i in word) for word in words], typed) else list(run)
+
+
+def _is_set_apart(words: Sequence[str], typed: bool) -> bool:
+    """Whether single letters with even gaps make words: not the heads of columns, not an alphabet."""
+    longest = max(words, key=len)
+    if len(longest) < (MIN_TYPED_LETTERS if typed else MIN_SPACED_LETTERS):
+        return False
+    letters = [character for character in longest if character.isalpha()]
+    if len(letters) < 0.7 * len(longest) or len(set(letters)) < 3:
+        return False
+    return not all(ord(after) - ord(before) == 1 for before, after in pairwise(longest))
