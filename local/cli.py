@@ -222,7 +222,7 @@ def list_(connection: Connection, /, limit: int, query: str | None, tags: Sequen
         return
     for each in results:
         date = each["document_date"] or each["received_at"][:10]
-        click.echo(f"{each['id']}  {_status_word(each['status'])}  {date}  {each['title']}")
+        click.echo(f"{each['id']}  {_status_word(each['status'])}  {date}  {_plain(each['title'])}")
     click.echo(f"{len(results)} of {count}", err=True)
 
 
@@ -237,7 +237,7 @@ def show(connection: Connection, document_id: str) -> None:
     if connection.as_json:
         _write_json(document)
         return
-    click.echo(click.style(document["title"], bold=True))
+    click.echo(click.style(_plain(document["title"]), bold=True))
     for name in ("id", "status", "filename", "media_type", "size", "pages", "received_at", "version"):
         _row(name, document[name])
     if failure := document["failure"]:
@@ -262,11 +262,8 @@ def search(connection: Connection, query: str, limit: int) -> None:
         return
     for hit in found["hits"]:
         page = f", page {hit['page_numbers'][0]}" if hit["page_numbers"] else ""
-        click.echo(f"{click.style(hit['title'], bold=True)}  ({hit['id']}{page})")
-        snippet = "".join(
-            click.style(part["text"], underline=True) if part["hit"] else part["text"] for part in hit["snippet"]
-        )
-        click.echo(f"    {' '.join(snippet.split())}")
+        click.echo(f"{click.style(_plain(hit['title']), bold=True)}  ({hit['id']}{page})")
+        click.echo(f"    {_marked(hit['snippet'])}")
     click.echo(f"{found['total']} found in {found['took_ms']:.0f} ms", err=True)
 
 
@@ -326,7 +323,7 @@ def events(connection: Connection, document_id: str | None, event_type: str | No
         _write_json(page)
         return
     for each in page["results"]:
-        click.echo(f"{each['time']}  {each['type']:42}  {each['subject']}")
+        click.echo(f"{each['time']}  {each['type']:42}  {_plain(each['subject'])}")
 
 
 @main.command()
@@ -351,7 +348,7 @@ def _say_outcome(outcome: "Outcome") -> None:
     colour = "green" if outcome.ok else "red"
     word = click.style(f"{outcome.word:10}", fg=colour)
     reason = " ".join(part for part in (outcome.code, outcome.message) if part)
-    click.echo(" ".join(part for part in (word, outcome.path, outcome.id, reason) if part))
+    click.echo(" ".join(part for part in (word, _plain(outcome.path), outcome.id, _plain(reason)) if part))
 
 
 def _silent(_outcome: "Outcome") -> None:
@@ -359,8 +356,13 @@ def _silent(_outcome: "Outcome") -> None:
 
 
 def _marked(snippet: Sequence[Mapping[str, Any]]) -> str:
-    parts = [click.style(part["text"], underline=True) if part["hit"] else part["text"] for part in snippet]
-    return " ".join("".join(parts).split())
+    parts = [(_plain(part["text"]), part["hit"]) for part in snippet]
+    return "".join(click.style(text, underline=True) if hit else text for text, hit in parts).strip()
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: what stands in a document must not steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _status_word(word: str) -> str:
@@ -370,7 +372,7 @@ def _status_word(word: str) -> str:
 
 def _row(name: str, value: object) -> None:
     if value not in (None, "", []):
-        click.echo(f"  {name.replace('_', ' '):20} {value}")
+        click.echo(f"  {name.replace('_', ' '):20} {_plain(str(value))}")
 
 
 def _shown_value(value: Any) -> str:

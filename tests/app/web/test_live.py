@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 from local.cli import main
 from shared.database.engine import open_database
 from shared.database.schema import migrate
+from shared.metadata import Metadata
 from shared.storage.directory import DirectoryObjectStore
-from tests.app.web.conftest import Library
+from tests.app.web.conftest import Library, read_value
 from tests.app.web.live import LiveServer, live_server
 
 UPLOAD_BYTES = 200 * 1024 * 1024
@@ -147,6 +148,14 @@ def test_the_command_line_uploads_lists_shows_and_downloads(
     missing = run(server, "download", document_id, "-o", str(tmp_path / "out.pdf"))
     assert missing.exit_code == 1 and "still being made" in missing.output
     assert run(server, "replay", document_id, "--from", "ocr").exit_code == 0
+
+
+def test_what_stands_in_documents_does_not_steer_the_terminal(server: LiveServer, library: Library) -> None:
+    escape = "\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\nfake line"
+    document_id = library.ready("a.txt", metadata=Metadata(title=read_value(escape), sender=read_value(escape)))
+    for command in (["list"], ["show", document_id]):
+        shown = run(server, *command).stdout
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown) and "\nfake line" not in shown
 
 
 def test_upload_fails_when_one_file_fails_and_says_which(server: LiveServer, tmp_path: Path) -> None:
