@@ -42,6 +42,9 @@ def _is_whole(document: Path) -> bool:
 def _unlock_pdf(source: Path, password: str, output: Path) -> bool:
     try:
         with pikepdf.open(source, password=password) as pdf:
+            if not pdf.is_encrypted:
+                # Every password would "fit".
+                return False
             pdf.save(output, encryption=False)
     except (pikepdf.PasswordError, pikepdf.PdfError):
         return False
