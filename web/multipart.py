@@ -17,6 +17,7 @@ MAX_FIELDS = 200
 MAX_FIELD_BYTES = 64 * 1024
 MAX_HEADERS = 12
 MAX_HEADER_BYTES = 16 * 1024
+GATHER_BYTES = 64 * 1024
 
 
 class FileReceiver(Protocol):
@@ -27,7 +28,7 @@ class FileReceiver(Protocol):
         ...
 
     def write(self, piece: memoryview) -> None:
-        """More of it; the memory is valid during the call only."""
+        """More of it, in large pieces; the memory is valid during the call only."""
         ...
 
     def end(self) -> None:
@@ -73,6 +74,7 @@ class FormReader:
         self._header_value = bytearray()
         self._part: _Part | None = None
         self._complete = False
+        self._gathered = bytearray()
         self.fields: dict[str, list[str]] = {}
 
     def feed(self, chunk: bytes) -> None:
@@ -118,16 +120,28 @@ class FormReader:
             return
         piece = memoryview(data)[start:end]
         if self._part.is_file:
-            self._receiver.write(piece)
+            self._file_data(piece)
             return
         self._part.value += piece
         if len(self._part.value) > MAX_FIELD_BYTES:
             raise TooLarge(f"The field {self._part.name[:100]} is longer than {MAX_FIELD_BYTES} bytes.")
 
+    def _file_data(self, piece: memoryview) -> None:
+        # What nearly is a boundary comes in pieces of a few bytes, and a sender can make all of the file of that.
+        self._gathered += piece
+        if len(self._gathered) >= GATHER_BYTES:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._gathered:
+            gathered, self._gathered = self._gathered, bytearray()
+            self._receiver.write(memoryview(gathered))
+
     def _part_ends(self) -> None:
         if self._part is None:
             return
         if self._part.is_file:
+            self._pass_on()
             self._receiver.end()
         else:
             self.fields.setdefault(self._part.name, []).append(_text(bytes(self._part.value)))

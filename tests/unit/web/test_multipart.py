@@ -65,3 +65,20 @@ def test_any_rubbish_is_read_or_refused(body: bytes) -> None:
 def test_a_form_needs_a_boundary(content_type: str) -> None:
     with pytest.raises(MalformedForm):
         FormReader(content_type, Collected())
+
+
+def test_what_nearly_is_a_boundary_is_not_passed_on_in_crumbs() -> None:
+    class Counting(Collected):
+        writes = 0
+
+        def write(self, piece: memoryview) -> None:
+            self.writes += 1
+            super().write(piece)
+
+    content, collected = b"\r\n--B-" * 50_000, Counting()
+    reader = FormReader("multipart/form-data; boundary=B", collected)
+    reader.feed(
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + content + b"\r\n--B--\r\n"
+    )
+    reader.finish()
+    assert collected.files[0][3] == content and collected.writes < 10
