@@ -256,7 +256,8 @@ def finish(params: Params) -> Answer:
     warnings: list[Notice] = [item for item in result.notices if item.code != "active_content_removed"]
     hidden = list(params["hidden"])
     if hidden:
-        warnings.append(notice("hidden_content", f"Hidden in the file and not in the PDF: {', '.join(hidden)}."))
+        message = f"{len(hidden)} hidden sheets or slides of the file are not in the PDF."
+        warnings.append(notice("hidden_content", message))
     text = coverage.package_text(Path(params["source"]))
     if text is not None:
         warnings += _coverage_notices(text, output, hidden=bool(hidden))
