@@ -6,18 +6,23 @@ judged against the size of the letters, against the gaps around it, and by wheth
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import count, pairwise
+from operator import sub
 from statistics import median
 
 from functions.ocr.scripts import is_right_to_left, is_spaceless
 
+CLOSE_LOOK_GAP = 0.12
+"""In heights of a glyph, which are known for nothing; narrower gaps never end a word."""
 CELL_GAP = 0.2
 """A gap wider than this many ems beyond the usual one ends a word even if nothing was written there."""
 PUNCTUATION_GAP = 0.6
 """The same before signs that close a word: some are set far off, and still belong to it."""
-KERNING_GAP = 0.16
+KERNING_GAP = 0.125
 """A narrower gap between letters is kerning, in a font that writes its spaces."""
 LOOSE_GAP = 0.05
 """A gap is one of letters set apart if it is wider than the others around it by no more than this."""
@@ -35,6 +40,12 @@ DOUBLED_SHIFT = 0.25
 _CLOSING = frozenset(".,;:!?)]}»”’'\"%-‐‑–")
 _OPENING = frozenset("([{«„“‘'’-‐‑–/")
 _TWICE = re.compile(r"(\S)\1")
+_MARKED = re.compile(r"[^\W\d_]{3}[.,;:!?)]?(?=([\d*∗†‡§¶]))|(?:(?<=\s)|^)[\d*∗†‡§¶]+(?=[^\W\d_]{2})")
+"""Where a mark that points to a note may start or end: not on units and formulas, which have fewer letters."""
+
+
+Span = Sequence[int]
+"""The glyphs of a word, in the order of the text."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +53,16 @@ class Glyphs:
     """The glyphs of a page in the order of the text: one character each, and its extent along the lines.
 
     `starts` and `ends` are the left and right edges (bottom and top on lines that run up or down the page), the advance
-    included; `written[i]` is False for what is in the text but not on the page.
+    included; `bases` and `heights` say where a glyph stands across the line.
     """
 
     text: str
     starts: Sequence[float]
     ends: Sequence[float]
+    bases: Sequence[float]
     heights: Sequence[float]
-    written: Callable[[int], bool]
+    is_written: Callable[[int], bool]
+    """False for a space that is in the text but not on the page."""
     size: Callable[[int], float]
     """The font size of a glyph in units of the page; slow, asked only where it matters."""
     writes_spaces: Callable[[int], bool]
@@ -59,29 +72,28 @@ class Glyphs:
         """Between two glyphs, whichever way the line runs; negative where they overlap."""
         return max(self.starts[second] - self.ends[first], self.starts[first] - self.ends[second])
 
+    @cached_property
+    def odd(self) -> list[int]:
+        """In order, the glyphs after which there is an unusual gap or the same glyph again; few, on most pages."""
+        gaps = zip(count(), map(sub, self.starts[1:], self.ends), self.heights, strict=False)
+        wide = [at for at, gap, height in gaps if gap > CLOSE_LOOK_GAP * height or gap < BACKWARD * height]
+        twice = [found.start() for found in _TWICE.finditer(self.text) if _is_doubled(self, found.start() + 1)]
+        return sorted(wide + twice)
 
-Span = list[int]
-"""The glyphs of a word."""
+    def has_odd(self, first: int, last: int) -> bool:
+        return bisect_left(self.odd, first) < bisect_left(self.odd, last)
 
 
-def words_of_line(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
+def words_of_line(glyphs: Glyphs, line: Sequence[range]) -> Sequence[Span]:
     """The words of a line, given what stands between the spaces that are in the text."""
-    if all(map(_is_plain, [glyphs] * len(spans), spans)) and not _is_doubtful(glyphs, spans):
-        return list(spans)
-    cut = [part for span in spans for part in _cut(glyphs, _without_doubled(glyphs, span))]
-    return _joined(glyphs, _letters_joined(glyphs, cut))
-
-
-def _is_plain(glyphs: Glyphs, span: Span) -> bool:
-    """Whether nothing within the span calls for a closer look."""
-    if len(span) < 2:
-        return True
-    starts, ends = glyphs.starts, glyphs.ends
-    height = glyphs.heights[span[0]]
-    gaps = [starts[second] - ends[first] for first, second in pairwise(span)]
-    if max(gaps) > 0.12 * height or min(gaps) < BACKWARD * height:
-        return False
-    return _TWICE.search(glyphs.text, span[0], span[-1] + 1) is None
+    spans: Sequence[Span] = line
+    if any(glyphs.has_odd(span[0], span[-1]) for span in line):
+        spans = [part for span in line for part in _cut(glyphs, _without_doubled(glyphs, span))]
+    if _is_doubtful(glyphs, spans):
+        spans = _joined(glyphs, _letters_joined(glyphs, spans))
+    if _MARKED.search(glyphs.text, line[0][0], line[-1][-1] + 1):
+        spans = [part for span in spans for part in _without_marks(glyphs, span)]
+    return spans
 
 
 def _is_doubtful(glyphs: Glyphs, spans: Sequence[Span]) -> bool:
@@ -98,28 +110,29 @@ def _is_doubtful(glyphs: Glyphs, spans: Sequence[Span]) -> bool:
 
 
 def _is_written(glyphs: Glyphs, before: Span, after: Span) -> bool:
-    return any(map(glyphs.written, range(before[-1] + 1, after[0])))
+    return any(map(glyphs.is_written, range(before[-1] + 1, after[0])))
 
 
 def _without_doubled(glyphs: Glyphs, span: Span) -> Span:
     """Leaves out glyphs that are drawn twice at nearly the same place."""
-    kept = span[:1]
-    for index in span[1:]:
-        last = kept[-1]
-        width = glyphs.ends[last] - glyphs.starts[last]
-        again = glyphs.text[index] == glyphs.text[last]
-        if not again or abs(glyphs.starts[index] - glyphs.starts[last]) > DOUBLED_SHIFT * width:
-            kept.append(index)
-    return kept
+    return [index for index in span if index == span[0] or not _is_doubled(glyphs, index)]
 
 
-def _cut(glyphs: Glyphs, span: Span) -> list[Span]:
+def _is_doubled(glyphs: Glyphs, index: int) -> bool:
+    """Whether a glyph is the one before it once more."""
+    width = glyphs.ends[index] - glyphs.starts[index]
+    shift = abs(glyphs.starts[index] - glyphs.starts[index - 1])
+    # The letters of a ligature have the same place exactly.
+    return 0.0 < shift < DOUBLED_SHIFT * width and glyphs.text[index] == glyphs.text[index - 1]
+
+
+def _cut(glyphs: Glyphs, span: Span) -> list[list[int]]:
     """Cuts where glyphs stand too far apart for one word."""
     gaps = [glyphs.gap(first, second) for first, second in pairwise(span)]
     if not gaps:
-        return [span]
+        return [list(span)]
     usual = max(0.0, median(gaps)) if len(gaps) > 2 else 0.0
-    parts = [span[:1]]
+    parts = [[span[0]]]
     for gap, (first, second) in zip(gaps, pairwise(span), strict=True):
         if _ends_word(glyphs, gap, usual, first, second):
             parts.append([])
@@ -128,9 +141,7 @@ def _cut(glyphs: Glyphs, span: Span) -> list[Span]:
 
 
 def _ends_word(glyphs: Glyphs, gap: float, usual: float, first: int, second: int) -> bool:
-    height = glyphs.heights[first]
-    forward = glyphs.starts[second] - glyphs.ends[first]
-    if -BACKWARD * height > -forward and gap < 0.12 * height:
+    if gap < CLOSE_LOOK_GAP * glyphs.heights[first]:
         return False
     before, after = glyphs.text[first], glyphs.text[second]
     if is_right_to_left(before) or is_right_to_left(after) or is_spaceless(before) or is_spaceless(after):
@@ -141,14 +152,14 @@ def _ends_word(glyphs: Glyphs, gap: float, usual: float, first: int, second: int
     return gap - usual > (PUNCTUATION_GAP if after in _CLOSING else CELL_GAP) * size
 
 
-def _joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
+def _joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[list[int]]:
     """Joins what only kerning or even spacing of the letters keeps apart."""
-    joined = [spans[0]]
+    joined = [list(spans[0])]
     for after in spans[1:]:
         if _is_no_space(glyphs, joined[-1], after):
-            joined[-1] = joined[-1] + after
+            joined[-1] += after
         else:
-            joined.append(after)
+            joined.append(list(after))
     return joined
 
 
@@ -158,17 +169,24 @@ def _is_no_space(glyphs: Glyphs, before: Span, after: Span) -> bool:
     # Slanted lines and columns that overlap have negative gaps; there is nothing to be learnt from those.
     if not 0.0 < gap < 0.6 * height or not _are_letters(glyphs.text[first], glyphs.text[second]):
         return False
-    if second == first + 1 or _is_written(glyphs, before, after):
+    if second == first + 1 or _is_written(glyphs, before, after) or not _are_level(glyphs, first, second):
         return False
     size = max(glyphs.size(first), glyphs.size(second))
     inner = [glyphs.gap(*pair) for span in (before, after) for pair in pairwise(span)]
-    if len(inner) > 2 and median(inner) > LOOSE_GAP * size:
-        return gap - median(inner) < LOOSE_GAP * size
+    if len(inner) > 2 and gap < median(inner) + LOOSE_GAP * size < 3 * median(inner):
+        return True
     return gap < KERNING_GAP * size and glyphs.writes_spaces(first)
 
 
 def _are_letters(before: str, after: str) -> bool:
-    return (before.isalpha() and (after.isalpha() or after in _CLOSING)) or (before in _OPENING and after.isalpha())
+    if before.isalpha() and after.isalpha():
+        return not (before.islower() and after.isupper())
+    return (before.isalpha() and after in _CLOSING) or (before in _OPENING and after.isalpha())
+
+
+def _are_level(glyphs: Glyphs, first: int, second: int) -> bool:
+    """Whether two glyphs stand on one line: what PDFium takes for a line may be several."""
+    return abs(glyphs.bases[second] - glyphs.bases[first]) < 0.5 * glyphs.heights[first]
 
 
 def _letters_joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
@@ -176,11 +194,14 @@ def _letters_joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
     result: list[Span] = []
     run: list[Span] = []
     for span in spans:
-        if len(span) == 1 and not is_spaceless(glyphs.text[span[0]]):
+        is_single = len(span) == 1 and not is_spaceless(glyphs.text[span[0]])
+        if run and not (is_single and _are_level(glyphs, run[-1][0], span[0])):
+            result += _spaced_words(glyphs, run)
+            run = []
+        if is_single:
             run.append(span)
         else:
-            result += [*_spaced_words(glyphs, run), span]
-            run = []
+            result.append(span)
     return result + _spaced_words(glyphs, run)
 
 
@@ -195,13 +216,14 @@ def _spaced_words(glyphs: Glyphs, run: Sequence[Span]) -> list[Span]:
     # Anything between the gaps of letters and those of words says that the gaps are not made on purpose.
     if not 0 < narrow < MAX_LETTER_GAP * size or any(gap < WORD_GAP_RATIO * narrow for gap in wide):
         return list(run)
-    words = [list(run[0])]
+    words: list[list[int]] = [[*run[0]]]
     for gap, after in zip(gaps, run[1:], strict=True):
         if gap > limit:
             words.append([])
-        words[-1] += after
+        words[-1] += list(after)
     typed = any(_is_written(glyphs, before, after) for before, after in pairwise(run))
-    return words if _is_set_apart(["".join(glyphs.text[i] for i in word) for word in words], typed) else list(run)
+    texts = ["".join(glyphs.text[index] for index in word) for word in words]
+    return [*words] if _is_set_apart(texts, typed) else list(run)
 
 
 def _is_set_apart(words: Sequence[str], typed: bool) -> bool:
@@ -213,3 +235,25 @@ def _is_set_apart(words: Sequence[str], typed: bool) -> bool:
     if len(letters) < 0.7 * len(longest) or len(set(letters)) < 3:
         return False
     return not all(ord(after) - ord(before) == 1 for before, after in pairwise(longest))
+
+
+def _without_marks(glyphs: Glyphs, word: Span) -> list[Span]:
+    """Splits the raised mark of a footnote from the word that it stands on, so that the word can be found."""
+    text = "".join(glyphs.text[index] for index in word)
+    found = None if text.isalpha() else _MARKED.search(text)
+    if found is None:
+        return [word]
+    at = found.end()
+    mark, letter = (at, at - 1) if found[1] else (at - 1, at)
+    if not is_raised(_extent(glyphs, word[mark]), _extent(glyphs, word[letter])):
+        return [word]
+    return [word[:at], word[at:]]
+
+
+def is_raised(mark: tuple[float, float], letter: tuple[float, float]) -> bool:
+    """Whether something stands higher and is smaller than its neighbour; both are (base, height)."""
+    return mark[1] < 0.9 * letter[1] and mark[0] > letter[0] + 0.15 * letter[1]
+
+
+def _extent(glyphs: Glyphs, index: int) -> tuple[float, float]:
+    return glyphs.bases[index], glyphs.heights[index]

@@ -2,26 +2,41 @@
 
 import ctypes
 import math
-from collections.abc import Callable, Iterator
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
+from operator import sub
 from typing import Any
 
 import pypdfium2.raw as raw
 
-from functions.ocr.geometry import Matrix, area, centre_inside, map_box, to_shown, union
+from functions.ocr.geometry import Matrix, bounding, centre_inside, map_box, to_shown, union
 from functions.ocr.models import Line, PageGeometry
 from functions.ocr.pdfium import Page, address
 from functions.ocr.scripts import normalize, segments
+from functions.ocr.spacing import DOUBLED_SHIFT, Glyphs, Span, is_raised, words_of_line
 from shared.documents import Box, Word
 
-HYPHEN = 0x02
+HYPHEN = "\x02"
 """What PDFium puts in the place of a hyphen that divides a word at a line's end; the line break itself is left out."""
-SOFT_HYPHEN = 0xAD
-LINE_ENDS = frozenset({0x0A, 0x0D, 0x0C, 0x2028, 0x2029, HYPHEN})
-NO_MEANING = frozenset({0x00, 0xFFFD, 0xFFFE, 0xFFFF})
-SYMBOL_BULLETS = {0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "➢", 0xF0FC: "✓", 0xF0E0: "→", 0xF02D: "-"}
+SOFT_HYPHEN = "\xad"
+SYMBOL_BULLETS = {"\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "✓", "\uf0e0": "→", "\uf02d": "-"}
 """What the private codes of the usual symbol fonts look like."""
+UNKNOWN = "\ufffd"
 MAX_WORD_CHARACTERS = 400
+
+_LINE_ENDS = "\n\r\f\u2028\u2029" + HYPHEN
+_SPACES = "\t \xa0\u2000-\u200a\u202f\u205f\u3000"
+_TOKEN = re.compile(f"[^{_SPACES}{_LINE_ENDS}]{{1,{MAX_WORD_CHARACTERS}}}|[{_LINE_ENDS}]")
+_SPACE = re.compile(f"[{_SPACES}]")
+_HYPHENS = re.compile("[\x02\ufffe]")
+_MEANINGLESS = re.compile("[\x00\x01\x03-\x08\x0b\x0e-\x1f\x7f-\x9f\uffff]")
+_SYMBOL = re.compile(f"[{''.join(SYMBOL_BULLETS)}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MARK = re.compile(r"[\d*∗†‡§¶]+[.,;:)]*")
 
 
 @dataclass(frozen=True)
@@ -35,24 +50,45 @@ class TextLayer:
 
 
 @dataclass
-class _Piece:
-    """A run of characters without a space: their indexes and text, and how it ends."""
-
-    indexes: list[int] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    ends_line: bool = False
-    hyphenated: bool = False
-
-
-@dataclass
 class _Builder:
     lines: list[Line] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
+    places: dict[str, dict[tuple[int, int], Box]] = field(default_factory=dict)
+
+    def add(self, words: Iterable[Word]) -> None:
+        """Adds words but for those that stand on an equal one: text that was drawn twice, to look bold or shaded."""
+        for word in words:
+            known = self.places.get(word.text)
+            if known is None:
+                known = self.places[word.text] = {}
+            elif _stands_on_one(known, word.box):
+                continue
+            known[_place(word.box, 0.0, 0.0)] = word.box
+            self.words.append(word)
 
     def end_line(self, hyphenated: bool) -> None:
         if self.words:
             self.lines.append(Line(words=tuple(self.words), hyphenated=hyphenated))
             self.words = []
+
+
+def _stands_on_one(known: Mapping[tuple[int, int], Box], box: Box) -> bool:
+    """Whether one of the known boxes is the same, but for a small shift."""
+    shift = DOUBLED_SHIFT / 2
+    shifts = (-shift, shift)
+    near = {_place(box, x, y) for x in shifts for y in shifts} & known.keys()
+    limit = shift * _side(box)
+    return any(max(map(abs, map(sub, known[place], box))) < limit for place in near)
+
+
+def _place(box: Box, x: float, y: float) -> tuple[int, int]:
+    """The cell of a grid in which a box starts, shifted; cells and shifts are in units of the height of the letters."""
+    side = _side(box)
+    return math.floor(2 * (box[0] / side + x)), math.floor(2 * (box[1] / side + y))
+
+
+def _side(box: Box) -> float:
+    return max(0.01, min(box[2] - box[0], box[3] - box[1]))
 
 
 def read_text_layer(page: Page, geometry: PageGeometry, is_hidden: Callable[[int], bool] | None = None) -> TextLayer:
@@ -61,136 +97,197 @@ def read_text_layer(page: Page, geometry: PageGeometry, is_hidden: Callable[[int
     Words outside of the shown part of the page are left out.
     """
     text_page = page.get_textpage()  # Kept: the handle lives no longer than this object.
-    handle = text_page.raw
+    characters = _Characters(text_page.raw)
     visible, hidden = _Builder(), _Builder()
-    characters = damaged = 0
-    reader = _WordReader(handle, to_shown(geometry), (0.0, 0.0, *geometry.size))
-    for piece in _pieces(handle):
-        unseen = bool(is_hidden and piece.indexes and is_hidden(_object_address(handle, piece.indexes)))
-        builder = hidden if unseen else visible
-        if piece.indexes:
-            builder.words += reader.words(piece)
-        if not unseen:
-            characters += len(piece.indexes)
-            damaged += _damaged(handle, piece)
-        if piece.ends_line:
-            visible.end_line(piece.hyphenated and not unseen)
-            hidden.end_line(piece.hyphenated and unseen)
-    visible.end_line(False)
-    hidden.end_line(False)
-    return TextLayer(_rejoined(visible.lines), _rejoined(hidden.lines), characters, damaged)
+    count = damaged = 0
+    reader = _WordReader(characters, to_shown(geometry), (0.0, 0.0, *geometry.size))
+    for line in _lines(characters.text):
+        words = characters.words(line)
+        unseen = False
+        for span in words:
+            unseen = bool(is_hidden and is_hidden(characters.object_address(span[0])))
+            builder = hidden if unseen else visible
+            builder.add(reader.words(span, line.hyphenated and span is words[-1]))
+            if not unseen:
+                count += len(span)
+                damaged += characters.damaged(span)
+        visible.end_line(line.hyphenated and not unseen)
+        hidden.end_line(line.hyphenated and unseen)
+    return TextLayer(_rejoined(visible.lines), _rejoined(hidden.lines), count, damaged)
+
+
+@dataclass(frozen=True)
+class _TextLine:
+    """The runs of characters without a space on one line; `hyphenated`: the last one goes on in the next line."""
+
+    spans: list[range]
+    hyphenated: bool
+
+
+def _lines(text: str) -> Iterator[_TextLine]:
+    """Cuts the text at spaces, line ends and dividing hyphens."""
+    spans: list[range] = []
+    for token in _TOKEN.finditer(text):
+        if token[0] not in _LINE_ENDS:
+            spans.append(range(*token.span()))
+        elif spans:
+            yield _text_line(text, spans, token[0] == HYPHEN)
+            spans = []
+    if spans:
+        yield _text_line(text, spans, False)
+
+
+def _text_line(text: str, spans: list[range], hyphenated: bool) -> _TextLine:
+    """A soft hyphen at the end of a line divides a word; elsewhere it is not seen, and goes with normalization."""
+    last = spans[-1]
+    if text[last[-1]] == SOFT_HYPHEN:
+        spans, hyphenated = [*spans[:-1], *([last[:-1]] if len(last) > 1 else [])], True
+    return _TextLine(spans, hyphenated)
+
+
+class _Characters:
+    """All characters of a text page with their boxes, asked of PDFium in one go."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        count = raw.FPDFText_CountChars(handle)
+        boxes = (raw.FS_RECTF * count)()
+        list(map(raw.FPDFText_GetLooseCharBox, repeat(handle), range(count), boxes))
+        sides = array("f", bytes(boxes))
+        self.lefts, self.tops, self.rights, self.bottoms = (sides[at::4].tolist() for at in range(4))
+        self.text = self._read_text(count)
+        heights: list[float] = list(map(sub, self.tops, self.bottoms))
+        self._across = self._glyphs(self.lefts, self.rights, self.bottoms, heights)
+        self._sizes: dict[int, float] = {}
+        self._spaced_fonts: set[int] | None = None
+
+    def words(self, line: _TextLine) -> Sequence[Span]:
+        if not line.spans:
+            return []
+        return words_of_line(self._up_and_down if self._is_upright(line) else self._across, line.spans)
+
+    def box(self, span: Span) -> Box:
+        """Around all of its characters, in the page's own coordinates."""
+        first, end = span[0], span[-1] + 1
+        if end - first != len(span):
+            return bounding([point for index in span for point in self._corners(index)])
+        left, right = min(self.lefts[first:end]), max(self.rights[first:end])
+        return left, min(self.bottoms[first:end]), right, max(self.tops[first:end])
+
+    def _corners(self, index: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        return (self.lefts[index], self.bottoms[index]), (self.rights[index], self.tops[index])
+
+    def object_address(self, index: int) -> int:
+        return address(raw.FPDFText_GetTextObject(self._handle, index))
+
+    def damaged(self, span: Span) -> int:
+        """How many of the characters have no known meaning."""
+        unknown = self.text.count(UNKNOWN, span[0], span[-1] + 1)
+        return unknown or (raw.FPDFText_HasUnicodeMapError(self._handle, span[0]) == 1) * len(span)
+
+    def _read_text(self, count: int) -> str:
+        """One character per index; both halves of a surrogate pair stand for themselves."""
+        text = _MEANINGLESS.sub(UNKNOWN, self._whole_text(count) or self._single_characters(count))
+        text = _SYMBOL.sub(lambda found: SYMBOL_BULLETS[found[0]], text)
+        # The codes of dividing hyphens are those of glyphs without meaning in fonts without a character map as well.
+        return _HYPHENS.sub(lambda found: HYPHEN if self._is_hyphen(found.start()) else UNKNOWN, text)
+
+    def _whole_text(self, count: int) -> str:
+        """The text in one go; "" if it leaves characters out, so that indexes would not fit."""
+        units = (ctypes.c_ushort * (count + 1))()
+        if raw.FPDFText_GetText(self._handle, 0, count, units) != count + 1:
+            return ""
+        return "".join(map(chr, units[:count]))
+
+    def _single_characters(self, count: int) -> str:
+        codes = map(raw.FPDFText_GetUnicode, repeat(self._handle), range(count))
+        return "".join(chr(code) if code <= 0x10FFFF else UNKNOWN for code in codes)
+
+    def _is_hyphen(self, index: int) -> bool:
+        return bool(raw.FPDFText_IsHyphen(self._handle, index) == 1)
+
+    def _is_upright(self, line: _TextLine) -> bool:
+        """Whether a line runs up or down the page."""
+        longest = max(line.spans, key=len)
+        first, last = (longest[0], longest[-1]) if len(longest) > 1 else (line.spans[0][0], line.spans[-1][-1])
+        return abs(self.bottoms[last] - self.bottoms[first]) > abs(self.lefts[last] - self.lefts[first])
+
+    @cached_property
+    def _up_and_down(self) -> Glyphs:
+        widths: list[float] = list(map(sub, self.rights, self.lefts))
+        return self._glyphs(self.bottoms, self.tops, self.lefts, widths)
+
+    def _glyphs(self, starts: list[float], ends: list[float], bases: list[float], heights: list[float]) -> Glyphs:
+        return Glyphs(self.text, starts, ends, bases, heights, self._is_written, self._size, self._writes_spaces)
+
+    def _is_written(self, index: int) -> bool:
+        """PDFium gives the spaces that it made up no extent."""
+        return self.rights[index] > self.lefts[index] or self.tops[index] > self.bottoms[index]
+
+    def _size(self, index: int) -> float:
+        """The font size on the page. Fonts that are drawn by the file itself may state any; then the height counts."""
+        height = max(self.tops[index] - self.bottoms[index], 1e-3)
+        matrix = raw.FS_MATRIX()
+        if not raw.FPDFText_GetMatrix(self._handle, index, matrix):
+            return height
+        size = raw.FPDFText_GetFontSize(self._handle, index) * math.hypot(matrix.a, matrix.b)
+        return size if 0.2 * height < size < 4 * height else height
+
+    def _font(self, index: int) -> int:
+        return address(raw.FPDFTextObj_GetFont(raw.FPDFText_GetTextObject(self._handle, index)))
+
+    def _writes_spaces(self, index: int) -> bool:
+        if self._spaced_fonts is None:
+            spaces = (found.start() for found in _SPACE.finditer(self.text))
+            self._spaced_fonts = {self._font(at) for at in spaces if self._is_written(at)}
+        return self._font(index) in self._spaced_fonts
 
 
 class _WordReader:
-    """Makes words of pieces: normalized text, boxes on the page as shown, Chinese and Japanese cut into words."""
+    """Makes words of glyphs: normalized text, boxes on the page as shown, Chinese and Japanese cut into words."""
 
-    def __init__(self, handle: Any, matrix: Matrix, frame: Box) -> None:
-        self._handle = handle
+    def __init__(self, characters: _Characters, matrix: Matrix, frame: Box) -> None:
+        self._characters = characters
         self._matrix = matrix
         self._frame = frame
 
-    def words(self, piece: _Piece) -> list[Word]:
-        text = "".join(piece.text)
-        parts = segments(text) if not text.isascii() else [text]
+    def words(self, span: Span, hyphenated: bool) -> list[Word]:
+        page = self._characters.text
+        text = page[span[0] : span[-1] + 1]
+        if len(text) != len(span):
+            text = "".join(page[index] for index in span)
+        if text.isascii():
+            return self._word(text, span, hyphenated)
+        if _SURROGATE.search(text):
+            text, span = _paired(text, span)
         words: list[Word] = []
         at = 0
-        for part in parts:
-            # One index per character of `piece.text`; surrogate pairs were joined into one character and one index.
-            words += self._word(part, piece.indexes[at : at + len(part)], piece.hyphenated and part is parts[-1])
-            at += len(part)
+        for part in segments(text):
+            end = at + len(part)
+            words += self._word(part, span[at:end], hyphenated and end == len(text))
+            at = end
         return words
 
-    def _word(self, text: str, indexes: list[int], hyphenated: bool) -> list[Word]:
+    def _word(self, text: str, span: Span, hyphenated: bool) -> list[Word]:
         cleaned = normalize(text)
         if hyphenated:
             cleaned += "-"
-        box = self._box(indexes)
-        if not cleaned or box is None or not centre_inside(box, self._frame):
+        box = map_box(self._matrix, self._characters.box(span))
+        if not cleaned or not centre_inside(box, self._frame):
             return []
         return [Word(text=cleaned, box=_rounded(box))]
 
-    def _box(self, indexes: list[int]) -> Box | None:
-        """Around the first and the last character, or around all where the word is not set straight."""
-        ends = indexes if len(indexes) < 3 or not self._is_straight(indexes[0]) else (indexes[0], indexes[-1])
-        box: Box | None = None
-        for index in ends:
-            one = self._character_box(index)
-            if one is not None:
-                box = one if box is None else union(box, one)
-        return map_box(self._matrix, box) if box else None
 
-    def _is_straight(self, index: int) -> bool:
-        angle = raw.FPDFText_GetCharAngle(self._handle, index) % (math.pi / 2)
-        return bool(min(angle, math.pi / 2 - angle) < 0.02)
-
-    def _character_box(self, index: int) -> Box | None:
-        loose = raw.FS_RECTF()
-        if raw.FPDFText_GetLooseCharBox(self._handle, index, loose):
-            box = (loose.left, loose.bottom, loose.right, loose.top)
-            if area(box) > 0:
-                return box
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        if raw.FPDFText_GetCharBox(self._handle, index, left, right, bottom, top):
-            return (left.value, bottom.value, right.value, top.value)
-        return None
-
-
-def _pieces(handle: Any) -> Iterator[_Piece]:
-    """Cuts the characters at spaces, line ends and dividing hyphens."""
-    piece = _Piece()
-    for index, code in _code_points(handle):
-        if code in LINE_ENDS:
-            piece.ends_line, piece.hyphenated = True, code == HYPHEN
-            yield _without_soft_hyphen(piece)
-            piece = _Piece()
-        elif _is_space(code) or len(piece.indexes) >= MAX_WORD_CHARACTERS:
-            yield piece
-            piece = _Piece()
+def _paired(text: str, span: Span) -> tuple[str, list[int]]:
+    """Halves of surrogate pairs put together, under the index of the first one."""
+    whole, kept = "", []
+    for index, character in zip(span, text, strict=True):
+        if whole and "\ud800" <= whole[-1] < "\udc00" <= character < "\ue000":
+            whole = whole[:-1] + chr(0x10000 + ((ord(whole[-1]) - 0xD800) << 10) + (ord(character) - 0xDC00))
         else:
-            piece.indexes.append(index)
-            piece.text.append(_character(code))
-    yield piece
-
-
-def _code_points(handle: Any) -> Iterator[tuple[int, int]]:
-    """Index and code point of each character; surrogate pairs are joined under the first one's index."""
-    unicode_of = raw.FPDFText_GetUnicode
-    high = (0, 0)
-    for index in range(raw.FPDFText_CountChars(handle)):
-        code = unicode_of(handle, index)
-        if 0xD800 <= code < 0xDC00:
-            high = (index, code)
-        elif 0xDC00 <= code < 0xE000 and high[1]:
-            yield high[0], 0x10000 + ((high[1] - 0xD800) << 10) + (code - 0xDC00)
-            high = (0, 0)
-        else:
-            yield index, code
-
-
-def _is_space(code: int) -> bool:
-    return code in (0x09, 0x20, 0xA0, 0x202F, 0x205F, 0x3000) or 0x2000 <= code <= 0x200A
-
-
-def _character(code: int) -> str:
-    if code in NO_MEANING or code < 0x20 or 0x7F <= code <= 0x9F or 0xD800 <= code < 0xE000:
-        return "\ufffd"
-    return SYMBOL_BULLETS.get(code) or chr(code)
-
-
-def _without_soft_hyphen(piece: _Piece) -> _Piece:
-    """A soft hyphen at the end of a line divides a word; elsewhere it is not seen, and goes with normalization."""
-    if piece.ends_line and piece.text and piece.text[-1] == chr(SOFT_HYPHEN):
-        piece.text.pop()
-        piece.indexes.pop()
-        piece.hyphenated = True
-    return piece
-
-
-def _damaged(handle: Any, piece: _Piece) -> int:
-    unknown = sum(character == "\ufffd" for character in piece.text)
-    return unknown or sum(raw.FPDFText_HasUnicodeMapError(handle, index) == 1 for index in piece.indexes[:1]) * len(
-        piece.indexes
-    )
+            whole += character
+            kept.append(index)
+    return _SURROGATE.sub(UNKNOWN, whole), kept
 
 
 def _rejoined(lines: list[Line]) -> tuple[Line, ...]:
@@ -214,14 +311,16 @@ def _goes_on(end: Box, start: Box) -> bool:
 def _continued(line: Line, following: Line) -> Line:
     end, start = line.words[-1], following.words[0]
     words = line.words + following.words
-    if start.box[0] - end.box[2] < 0.1 * (end.box[3] - end.box[1]):
+    if start.box[0] - end.box[2] < 0.1 * (end.box[3] - end.box[1]) and not _is_mark(start, end):
         whole = Word(text=end.text + start.text, box=union(end.box, start.box))
         words = (*line.words[:-1], whole, *following.words[1:])
     return Line(words=words, hyphenated=following.hyphenated)
 
 
-def _object_address(handle: Any, indexes: list[int]) -> int:
-    return address(raw.FPDFText_GetTextObject(handle, indexes[0]))
+def _is_mark(word: Word, letters: Word) -> bool:
+    """Whether a word is the raised mark of a footnote on the word before."""
+    mark, base = ((-one.box[3], one.box[3] - one.box[1]) for one in (word, letters))
+    return bool(_MARK.fullmatch(word.text)) and letters.text[-3:].isalpha() and is_raised(mark, base)
 
 
 def _rounded(box: Box) -> Box:
