@@ -130,7 +130,7 @@ def apply_metadata(session: Session, document: Document) -> None:
     document.title = _column(title)
     document.document_type = metadata.document_type.value if metadata.document_type else None
     document.sender = _column(metadata.sender.value, MAX_SENDER_CHARACTERS) if metadata.sender else None
-    document.language = _column(metadata.language.value, MAX_LANGUAGE_CHARACTERS) if metadata.language else None
+    document.language = metadata.language.value if metadata.language else None
     document.document_date = metadata.document_date.value if metadata.document_date else None
     _set_tags(session, document.id, [tag.value for tag in metadata.tags])
 

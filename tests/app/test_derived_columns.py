@@ -34,12 +34,6 @@ def said(value: str) -> Value[str]:
     return Value[str](value=value, origin="rule")
 
 
-def test_a_long_language_is_cut(engine: Engine, document_id: str) -> None:
-    assert apply(engine, document_id, Metadata(language=said("en-aaaaaaaa-bbbbbbbb-cccccccc"))).language == (
-        "en-aaaaaaaa-bbbbbbbb"
-    )
-
-
 def test_a_sender_too_long_for_an_index_is_cut(engine: Engine, document_id: str) -> None:
     # What does not repeat itself cannot be compressed either.
     sender = "".join(chr(0x4E00 + number) for number in range(5000))
