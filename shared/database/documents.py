@@ -20,7 +20,7 @@ from shared.metadata import Metadata, merged
 REPLY_GRACE = timedelta(seconds=30)
 """How long the outbox leaves an event to whoever replies it as well."""
 
-MAX_SENDER_CHARACTERS, MAX_LANGUAGE_CHARACTERS, MAX_TAG_CHARACTERS = 300, 20, 200
+MAX_SENDER_CHARACTERS, MAX_TAG_CHARACTERS = 300, 200
 """Of the derived columns. PostgreSQL's indexes hold no row over 2.7 kB; the whole value stays in the metadata."""
 
 
