@@ -62,8 +62,16 @@ def to_shown(geometry: PageGeometry) -> Matrix:
 
 def map_box(matrix: Matrix, box: Box) -> Box:
     """The upright box around the mapped box."""
-    corners = [apply(matrix, x, y) for x in (box[0], box[2]) for y in (box[1], box[3])]
-    return bounding(corners)
+    a, b, c, d, e, f = matrix
+    x0, y0, x1, y1 = box
+    ax0, ax1, bx0, bx1 = a * x0, a * x1, b * x0, b * x1
+    cy0, cy1, dy0, dy1 = c * y0, c * y1, d * y0, d * y1
+    return (
+        min(ax0, ax1) + min(cy0, cy1) + e,
+        min(bx0, bx1) + min(dy0, dy1) + f,
+        max(ax0, ax1) + max(cy0, cy1) + e,
+        max(bx0, bx1) + max(dy0, dy1) + f,
+    )
 
 
 def bounding(points: Iterable[tuple[float, float]]) -> Box:

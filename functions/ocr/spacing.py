@@ -2,7 +2,7 @@
 
 A PDF need not have spaces, and PDFium guesses them from single gaps: it takes wide kerning for the end of a word, takes
 letters that were set apart for words of their own, and overlooks gaps between the cells of a table. Here a gap is
-judged against the size of the letters, against the gaps around it, and by whether the font writes its spaces.
+judged against the size of the letters, the gaps around it, and the usual gap between words in the same font.
 """
 
 import re
@@ -18,12 +18,16 @@ from functions.ocr.scripts import is_right_to_left, is_spaceless
 
 CLOSE_LOOK_GAP = 0.12
 """In heights of a glyph, which are known for nothing; narrower gaps never end a word."""
+NARROW_GAP = 0.2
+"""In heights as well: wider gaps end a word, unless its own letters are set apart."""
 CELL_GAP = 0.2
 """A gap wider than this many ems beyond the usual one ends a word even if nothing was written there."""
 PUNCTUATION_GAP = 0.6
 """The same before signs that close a word: some are set far off, and still belong to it."""
 KERNING_GAP = 0.125
-"""A narrower gap between letters is kerning, in a font that writes its spaces."""
+"""A gap between letters narrower than this many ems may be kerning, """
+KERNING_SHARE = 0.6
+"""and is if it is narrower than this share of the usual gap between words."""
 LOOSE_GAP = 0.05
 """A gap is one of letters set apart if it is wider than the others around it by no more than this."""
 MAX_LETTER_GAP = 1.0
@@ -38,7 +42,7 @@ DOUBLED_SHIFT = 0.25
 """The same glyph again, shifted by less than this share of its width, is drawn twice to look bold."""
 
 _CLOSING = frozenset(".,;:!?)]}»”’'\"%-‐‑–")
-_OPENING = frozenset("([{«„“‘'’-‐‑–/")
+_INNER = frozenset("-‐‑'’")
 _TWICE = re.compile(r"(\S)\1")
 _MARKED = re.compile(r"[^\W\d_]{3}[.,;:!?)]?(?=([\d*∗†‡§¶]))|(?:(?<=\s)|^)[\d*∗†‡§¶]+(?=[^\W\d_]{2})")
 """Where a mark that points to a note may start or end: not on units and formulas, which have fewer letters."""
@@ -65,8 +69,8 @@ class Glyphs:
     """False for a space that is in the text but not on the page."""
     size: Callable[[int], float]
     """The font size of a glyph in units of the page; slow, asked only where it matters."""
-    writes_spaces: Callable[[int], bool]
-    """Whether the font of a glyph has spaces of its own on this page; slow as well."""
+    word_gap: Callable[[int], float]
+    """The usual gap between words in the font of a glyph, on this page; 0 if there is no telling. Slow as well."""
 
     def gap(self, first: int, second: int) -> float:
         """Between two glyphs, whichever way the line runs; negative where they overlap."""
@@ -87,9 +91,10 @@ class Glyphs:
 def words_of_line(glyphs: Glyphs, line: Sequence[range]) -> Sequence[Span]:
     """The words of a line, given what stands between the spaces that are in the text."""
     spans: Sequence[Span] = line
-    if any(glyphs.has_odd(span[0], span[-1]) for span in line):
+    is_odd = any(glyphs.has_odd(span[0], span[-1]) for span in line)
+    if is_odd:
         spans = [part for span in line for part in _cut(glyphs, _without_doubled(glyphs, span))]
-    if _is_doubtful(glyphs, spans):
+    if is_odd or _is_doubtful(glyphs, spans):
         spans = _joined(glyphs, _letters_joined(glyphs, spans))
     if _MARKED.search(glyphs.text, line[0][0], line[-1][-1] + 1):
         spans = [part for span in spans for part in _without_marks(glyphs, span)]
@@ -98,13 +103,14 @@ def words_of_line(glyphs: Glyphs, line: Sequence[range]) -> Sequence[Span]:
 
 def _is_doubtful(glyphs: Glyphs, spans: Sequence[Span]) -> bool:
     """Whether one of the spaces between the spans may be none."""
-    single = 0
+    singles = 0
     for before, after in pairwise(spans):
-        single = single + 1 if len(before) == 1 == len(after) else 0
-        if single + 1 >= MIN_SPACED_LETTERS:
-            return True
-        narrow = glyphs.gap(before[-1], after[0]) < 0.25 * glyphs.heights[before[-1]]
+        last, first = before[-1], after[0]
+        narrow = glyphs.gap(last, first) < NARROW_GAP * glyphs.heights[last]
         if narrow and not _is_written(glyphs, before, after):
+            return True
+        singles = singles + 1 if len(before) == 1 == len(after) and glyphs.text[first].isalpha() else 0
+        if singles + 1 >= MIN_SPACED_LETTERS:
             return True
     return False
 
@@ -167,21 +173,24 @@ def _is_no_space(glyphs: Glyphs, before: Span, after: Span) -> bool:
     first, second = before[-1], after[0]
     gap, height = glyphs.gap(first, second), glyphs.heights[first]
     # Slanted lines and columns that overlap have negative gaps; there is nothing to be learnt from those.
-    if not 0.0 < gap < 0.6 * height or not _are_letters(glyphs.text[first], glyphs.text[second]):
+    if not 0.0 < gap < MAX_LETTER_GAP * height or not _are_letters(glyphs.text[first], glyphs.text[second]):
         return False
     if second == first + 1 or _is_written(glyphs, before, after) or not _are_level(glyphs, first, second):
         return False
-    size = max(glyphs.size(first), glyphs.size(second))
     inner = [glyphs.gap(*pair) for span in (before, after) for pair in pairwise(span)]
-    if len(inner) > 2 and gap < median(inner) + LOOSE_GAP * size < 3 * median(inner):
+    usual = max(0.0, median(inner)) if len(inner) > 2 else 0.0
+    if gap > usual + NARROW_GAP * height:
+        return False
+    size = max(glyphs.size(first), glyphs.size(second))
+    if gap < usual + LOOSE_GAP * size < 3 * usual:
         return True
-    return gap < KERNING_GAP * size and glyphs.writes_spaces(first)
+    return gap < KERNING_GAP * size and gap < KERNING_SHARE * glyphs.word_gap(first)
 
 
 def _are_letters(before: str, after: str) -> bool:
     if before.isalpha() and after.isalpha():
         return not (before.islower() and after.isupper())
-    return (before.isalpha() and after in _CLOSING) or (before in _OPENING and after.isalpha())
+    return (before.isalpha() and after in _INNER) or (before in _INNER and after.isalpha())
 
 
 def _are_level(glyphs: Glyphs, first: int, second: int) -> bool:
@@ -234,7 +243,8 @@ def _is_set_apart(words: Sequence[str], typed: bool) -> bool:
     letters = [character for character in longest if character.isalpha()]
     if len(letters) < 0.7 * len(longest) or len(set(letters)) < 3:
         return False
-    return not all(ord(after) - ord(before) == 1 for before, after in pairwise(longest))
+    steps = [ord(after) - ord(before) for before, after in pairwise("".join(words))]
+    return steps.count(1) < 0.7 * len(steps)
 
 
 def _without_marks(glyphs: Glyphs, word: Span) -> list[Span]:

@@ -4,11 +4,12 @@ import ctypes
 import math
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
 from operator import sub
+from statistics import median
 from typing import Any
 
 import pypdfium2.raw as raw
@@ -27,16 +28,31 @@ SYMBOL_BULLETS = {"\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "
 """What the private codes of the usual symbol fonts look like."""
 UNKNOWN = "\ufffd"
 MAX_WORD_CHARACTERS = 400
+ROW_UNITS = 8.0
+"""Equal words are remembered by the stripe of the page where they stand, of this height,"""
+MOST_COMPARED = 50
+"""and so many of them, the last ones, are compared with a new one."""
+ENOUGH_GAPS = 4
+"""So many spaces in one font tell what is usual there."""
+MOST_GAPS = 250
+"""No more spaces than about this are looked at."""
 
 _LINE_ENDS = "\n\r\f\u2028\u2029" + HYPHEN
 _SPACES = "\t \xa0\u2000-\u200a\u202f\u205f\u3000"
 _TOKEN = re.compile(f"[^{_SPACES}{_LINE_ENDS}]{{1,{MAX_WORD_CHARACTERS}}}|[{_LINE_ENDS}]")
-_SPACE = re.compile(f"[{_SPACES}]")
+_LETTERS_APART = re.compile(r"(?<=[^\W\d_])[ \xa0](?=[^\W\d_])")
 _HYPHENS = re.compile("[\x02\ufffe]")
 _MEANINGLESS = re.compile("[\x00\x01\x03-\x08\x0b\x0e-\x1f\x7f-\x9f\uffff]")
 _SYMBOL = re.compile(f"[{''.join(SYMBOL_BULLETS)}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARK = re.compile(r"[\d*∗†‡§¶]+[.,;:)]*")
+
+
+BOX_BYTES = ctypes.sizeof(raw.FS_RECTF)
+_loose_box = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+    address(raw.FPDFText_GetLooseCharBox)
+)
+"""FPDFText_GetLooseCharBox by plain addresses: called for each character, objects would cost more than it does."""
 
 
 @dataclass(frozen=True)
@@ -53,42 +69,29 @@ class TextLayer:
 class _Builder:
     lines: list[Line] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
-    places: dict[str, dict[tuple[int, int], Box]] = field(default_factory=dict)
+    rows: dict[tuple[str, int], list[Box]] = field(default_factory=dict)
 
     def add(self, words: Iterable[Word]) -> None:
         """Adds words but for those that stand on an equal one: text that was drawn twice, to look bold or shaded."""
         for word in words:
-            known = self.places.get(word.text)
-            if known is None:
-                known = self.places[word.text] = {}
-            elif _stands_on_one(known, word.box):
-                continue
-            known[_place(word.box, 0.0, 0.0)] = word.box
-            self.words.append(word)
+            if not self._is_doubled(word.text, word.box):
+                self.words.append(word)
+
+    def _is_doubled(self, text: str, box: Box) -> bool:
+        """Whether the same word was added before, but for a small shift; remembers it if not."""
+        left, top, right, bottom = box
+        limit = min(DOUBLED_SHIFT / 2 * min(right - left, bottom - top), ROW_UNITS / 2)
+        for row in {(top - limit) // ROW_UNITS, (top + limit) // ROW_UNITS}:
+            for known in self.rows.get((text, int(row)), ())[-MOST_COMPARED:]:
+                if max(abs(known[0] - left), abs(known[1] - top), abs(known[2] - right)) < limit:
+                    return True
+        self.rows.setdefault((text, int(top // ROW_UNITS)), []).append(box)
+        return False
 
     def end_line(self, hyphenated: bool) -> None:
         if self.words:
             self.lines.append(Line(words=tuple(self.words), hyphenated=hyphenated))
             self.words = []
-
-
-def _stands_on_one(known: Mapping[tuple[int, int], Box], box: Box) -> bool:
-    """Whether one of the known boxes is the same, but for a small shift."""
-    shift = DOUBLED_SHIFT / 2
-    shifts = (-shift, shift)
-    near = {_place(box, x, y) for x in shifts for y in shifts} & known.keys()
-    limit = shift * _side(box)
-    return any(max(map(abs, map(sub, known[place], box))) < limit for place in near)
-
-
-def _place(box: Box, x: float, y: float) -> tuple[int, int]:
-    """The cell of a grid in which a box starts, shifted; cells and shifts are in units of the height of the letters."""
-    side = _side(box)
-    return math.floor(2 * (box[0] / side + x)), math.floor(2 * (box[1] / side + y))
-
-
-def _side(box: Box) -> float:
-    return max(0.01, min(box[2] - box[0], box[3] - box[1]))
 
 
 def read_text_layer(page: Page, geometry: PageGeometry, is_hidden: Callable[[int], bool] | None = None) -> TextLayer:
@@ -140,9 +143,11 @@ def _lines(text: str) -> Iterator[_TextLine]:
 def _text_line(text: str, spans: list[range], hyphenated: bool) -> _TextLine:
     """A soft hyphen at the end of a line divides a word; elsewhere it is not seen, and goes with normalization."""
     last = spans[-1]
-    if text[last[-1]] == SOFT_HYPHEN:
-        spans, hyphenated = [*spans[:-1], *([last[:-1]] if len(last) > 1 else [])], True
-    return _TextLine(spans, hyphenated)
+    if text[last[-1]] != SOFT_HYPHEN:
+        return _TextLine(spans, hyphenated)
+    if len(last) == 1:
+        return _TextLine(spans[:-1], False)
+    return _TextLine([*spans[:-1], last[:-1]], True)
 
 
 class _Characters:
@@ -150,16 +155,15 @@ class _Characters:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
-        count = raw.FPDFText_CountChars(handle)
-        boxes = (raw.FS_RECTF * count)()
-        list(map(raw.FPDFText_GetLooseCharBox, repeat(handle), range(count), boxes))
-        sides = array("f", bytes(boxes))
+        count = max(0, raw.FPDFText_CountChars(handle))
+        sides = array("f", bytes(count * BOX_BYTES))
+        start = sides.buffer_info()[0]
+        places = range(start, start + count * BOX_BYTES, BOX_BYTES)
+        list(map(_loose_box, repeat(address(handle)), range(count), places))
         self.lefts, self.tops, self.rights, self.bottoms = (sides[at::4].tolist() for at in range(4))
         self.text = self._read_text(count)
         heights: list[float] = list(map(sub, self.tops, self.bottoms))
         self._across = self._glyphs(self.lefts, self.rights, self.bottoms, heights)
-        self._sizes: dict[int, float] = {}
-        self._spaced_fonts: set[int] | None = None
 
     def words(self, line: _TextLine) -> Sequence[Span]:
         if not line.spans:
@@ -218,11 +222,8 @@ class _Characters:
         return self._glyphs(self.bottoms, self.tops, self.lefts, widths)
 
     def _glyphs(self, starts: list[float], ends: list[float], bases: list[float], heights: list[float]) -> Glyphs:
-        return Glyphs(self.text, starts, ends, bases, heights, self._is_written, self._size, self._writes_spaces)
-
-    def _is_written(self, index: int) -> bool:
-        """PDFium gives the spaces that it made up no extent."""
-        return self.rights[index] > self.lefts[index] or self.tops[index] > self.bottoms[index]
+        usual = _UsualGaps(self, starts, ends, heights)
+        return Glyphs(self.text, starts, ends, bases, heights, self.is_written, self._size, usual.word_gap)
 
     def _size(self, index: int) -> float:
         """The font size on the page. Fonts that are drawn by the file itself may state any; then the height counts."""
@@ -233,14 +234,55 @@ class _Characters:
         size = raw.FPDFText_GetFontSize(self._handle, index) * math.hypot(matrix.a, matrix.b)
         return size if 0.2 * height < size < 4 * height else height
 
-    def _font(self, index: int) -> int:
-        return address(raw.FPDFTextObj_GetFont(raw.FPDFText_GetTextObject(self._handle, index)))
+    def font(self, index: int) -> Any:
+        """The font's handle, false where there is none."""
+        return raw.FPDFTextObj_GetFont(raw.FPDFText_GetTextObject(self._handle, index))
 
-    def _writes_spaces(self, index: int) -> bool:
-        if self._spaced_fonts is None:
-            spaces = (found.start() for found in _SPACE.finditer(self.text))
-            self._spaced_fonts = {self._font(at) for at in spaces if self._is_written(at)}
-        return self._font(index) in self._spaced_fonts
+    def is_written(self, index: int) -> bool:
+        """PDFium gives the spaces that it made up no extent."""
+        return self.rights[index] > self.lefts[index] or self.tops[index] > self.bottoms[index]
+
+
+class _UsualGaps:
+    """The gaps that are usual between words, by font, along lines that run in one direction."""
+
+    def __init__(
+        self, characters: _Characters, starts: Sequence[float], ends: Sequence[float], heights: Sequence[float]
+    ) -> None:
+        self._characters = characters
+        self._starts, self._ends, self._heights = starts, ends, heights
+
+    def word_gap(self, index: int) -> float:
+        """In the font of a character; 0 if there is no telling."""
+        font = self._characters.font(index)
+        return self._gaps.get(address(font), 0.0) * self._heights[index] if font else 0.0
+
+    @cached_property
+    def _gaps(self) -> dict[int, float]:
+        """By the address of a font, in heights of its characters."""
+        gaps: dict[int, list[float]] = {}
+        leaning: dict[int, bool] = {}
+        spaces = [found.start() for found in _LETTERS_APART.finditer(self._characters.text)]
+        for space in spaces[:: 1 + len(spaces) // MOST_GAPS]:
+            gap, font = self._relative(space - 1, space + 1), self._characters.font(space - 1)
+            if not font or not 0 < gap < 1:
+                continue
+            place = address(font)
+            if place not in leaning:
+                leaning[place] = _leans(font)
+            if not leaning[place] or self._characters.is_written(space):
+                gaps.setdefault(place, []).append(gap)
+        return {place: median(found) for place, found in gaps.items() if len(found) >= ENOUGH_GAPS}
+
+    def _relative(self, before: int, after: int) -> float:
+        gap = max(self._starts[after] - self._ends[before], self._starts[before] - self._ends[after])
+        return gap / max(self._heights[before], 1e-3)
+
+
+def _leans(font: Any) -> bool:
+    """Letters of a slanted font reach into the gap beside them, which says little then."""
+    angle = ctypes.c_int()
+    return bool(raw.FPDFFont_GetItalicAngle(font, angle)) and angle.value != 0
 
 
 class _WordReader:
