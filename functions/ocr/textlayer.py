@@ -3,6 +3,7 @@
 import ctypes
 import math
 import re
+import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ SYMBOL_BULLETS = {"\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "
 """What the private codes of the usual symbol fonts look like."""
 UNKNOWN = "\ufffd"
 MAX_WORD_CHARACTERS = 400
+LINES_BACK = 3
+"""So many lines before may be the one that goes on."""
 ROW_UNITS = 8.0
 """Equal words are remembered by the stripe of the page where they stand, of this height,"""
 MOST_COMPARED = 50
@@ -334,26 +337,40 @@ def _paired(text: str, span: Span) -> tuple[str, list[int]]:
 
 def _rejoined(lines: list[Line]) -> tuple[Line, ...]:
     """Puts together what PDFium takes for separate lines though it goes on at the same place: raised marks, vowel
-    signs."""
+    signs, words with something else drawn in between."""
     joined: list[Line] = []
     for line in lines:
-        if joined and not joined[-1].hyphenated and _goes_on(joined[-1].words[-1].box, line.words[0].box):
-            joined[-1] = _continued(joined[-1], line)
+        for at in range(len(joined) - 1, max(-1, len(joined) - 1 - LINES_BACK), -1):
+            if not joined[at].hyphenated and _goes_on(joined[at], line, is_next=at == len(joined) - 1):
+                joined[at] = _continued(joined[at], line)
+                break
         else:
             joined.append(line)
     return tuple(joined)
 
 
-def _goes_on(end: Box, start: Box) -> bool:
+def _goes_on(line: Line, following: Line, *, is_next: bool) -> bool:
+    end, start = line.words[-1].box, following.words[0].box
     height = min(end[3] - end[1], start[3] - start[1])
     shared = min(end[3], start[3]) - max(end[1], start[1])
-    return shared > 0.4 * height and -0.3 * height < start[0] - end[2] < 0.5 * height and start[2] > end[2]
+    gap = start[0] - end[2]
+    if not is_next:
+        return shared > 0.9 * height and abs(gap) < 0.05 * height
+    if _is_combining(following.words[0].text):
+        return shared > 0.4 * height and -height < gap < 0.5 * height
+    return shared > 0.4 * height and -0.3 * height < gap < 0.5 * height and start[2] > end[2]
+
+
+def _is_combining(text: str) -> bool:
+    """Whether a word starts with a sign that belongs to the letter before it."""
+    return unicodedata.category(text[0]) == "Mn"
 
 
 def _continued(line: Line, following: Line) -> Line:
     end, start = line.words[-1], following.words[0]
     words = line.words + following.words
-    if start.box[0] - end.box[2] < 0.1 * (end.box[3] - end.box[1]) and not _is_mark(start, end):
+    near = start.box[0] - end.box[2] < 0.1 * (end.box[3] - end.box[1])
+    if near and not _is_mark(start, end):
         whole = Word(text=end.text + start.text, box=union(end.box, start.box))
         words = (*line.words[:-1], whole, *following.words[1:])
     return Line(words=words, hyphenated=following.hyphenated)
