@@ -8,6 +8,7 @@ from PIL import Image
 
 from functions.ocr.core import ImageFacts, PageFacts, needs_ink, plan_page
 from functions.ocr.geometry import area, intersection, map_box, to_shown
+from functions.ocr.layers import PageLayers
 from functions.ocr.models import Line, PageGeometry, PagePlan
 from functions.ocr.pdfium import (
     IMAGE,
@@ -37,8 +38,11 @@ INK_CONTRAST = 60
 """Grey levels (of 255) between the darkest and the lightest pixel of a cell with ink."""
 
 
-def inspect_document(path: Path, max_pages: int) -> list[PagePlan]:
-    """Plans all pages. Raises StepFailed (encrypted, corrupt, too_many_pages)."""
+def inspect_document(path: Path, max_pages: int, layers: PageLayers | None = None) -> list[PagePlan]:
+    """Plans all pages, and leaves the text that it read in `layers`.
+
+    Raises StepFailed (encrypted, corrupt, too_many_pages).
+    """
     document = open_document(path)
     try:
         units = user_units(path)
@@ -48,7 +52,8 @@ def inspect_document(path: Path, max_pages: int) -> list[PagePlan]:
             raise StepFailed(
                 FailureCode.TOO_MANY_PAGES, f"The document has {len(units)} pages; the limit is {max_pages}."
             )
-        return [plan_page(page_facts(document, number, unit)) for number, unit in enumerate(units, 1)]
+        kept = layers or PageLayers()
+        return [plan_page(page_facts(document, number, unit, kept)) for number, unit in enumerate(units, 1)]
     finally:
         document.close()
 
@@ -64,10 +69,10 @@ def user_units(path: Path) -> list[float]:
         raise StepFailed(FailureCode.CORRUPT) from error
 
 
-def page_facts(document: Document, number: int, user_unit: float) -> PageFacts:
+def page_facts(document: Document, number: int, user_unit: float, layers: PageLayers) -> PageFacts:
     page = open_page(document, number)
     try:
-        return _facts(page, number, geometry_of(page, user_unit))
+        return _facts(page, number, geometry_of(page, user_unit), layers)
     finally:
         page.close()
 
@@ -87,10 +92,11 @@ def hidden_text_addresses(items: list[PageObject], geometry: PageGeometry) -> se
     return hidden
 
 
-def _facts(page: Page, number: int, geometry: PageGeometry) -> PageFacts:
+def _facts(page: Page, number: int, geometry: PageGeometry, layers: PageLayers) -> PageFacts:
     items = list(page_objects(page))
     hidden = hidden_text_addresses(items, geometry)
     layer = read_text_layer(page, geometry, hidden.__contains__ if hidden else None)
+    layers.keep(number, layer)
     facts = PageFacts(
         number=number,
         geometry=geometry,

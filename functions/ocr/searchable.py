@@ -13,33 +13,42 @@ import pikepdf
 from functions.ocr.geometry import turned
 from functions.ocr.inspection import hidden_text_addresses
 from functions.ocr.invisible import RESOURCE_NAME, InvisibleFont, characters_of, text_operators
+from functions.ocr.layers import PageLayers
 from functions.ocr.layout import in_reading_order, in_written_order, plain_text
 from functions.ocr.models import Line, PageKind, PagePlan, RecognizedPage
 from functions.ocr.pdfium import Document, open_document, open_page, page_objects
 from functions.ocr.removal import mute_fonts, remove_hidden_text
-from functions.ocr.textlayer import read_text_layer
+from functions.ocr.textlayer import TextLayer, read_text_layer
 from shared.documents import Notice, PageText, Word
 from shared.errors import FailureCode, StepFailed
 
 SIGNATURE_CODE = "signature_not_kept"
 
 
-def page_texts(path: Path, plans: Sequence[PagePlan], recognized: Mapping[int, RecognizedPage]) -> list[PageText]:
-    """The text of all pages, in order."""
+def page_texts(
+    path: Path,
+    plans: Sequence[PagePlan],
+    recognized: Mapping[int, RecognizedPage],
+    layers: PageLayers | None = None,
+) -> list[PageText]:
+    """The text of all pages, in order; `layers` are those of the document that are known already."""
     document = open_document(path)
+    known = layers or PageLayers()
     try:
-        return [page_text(document, plan, recognized.get(plan.number)) for plan in plans]
+        return [page_text(document, plan, recognized.get(plan.number), known) for plan in plans]
     finally:
         document.close()
 
 
-def page_text(document: Document, plan: PagePlan, recognized: RecognizedPage | None) -> PageText:
+def page_text(document: Document, plan: PagePlan, recognized: RecognizedPage | None, layers: PageLayers) -> PageText:
     """The words of a page and its running text, from its own layer, from recognition, or from both."""
     found = recognized.lines if recognized else ()
     # A doubtful text is better than none: it gives way only to words that were recognized.
-    own = (
-        _own_lines(document, plan, with_hidden=not found or not plan.replaces_layer) if _keeps_own(plan, found) else ()
-    )
+    own: tuple[Line, ...] = ()
+    if _keeps_own(plan, found):
+        layer = layers.get(plan.number) or _own_layer(document, plan)
+        with_hidden = not found or not plan.replaces_layer
+        own = _with_hidden(layer.visible, layer.hidden) if with_hidden else layer.visible
     ordered = (*in_written_order(own), *in_reading_order(found))
     geometry = turned(plan.geometry, recognized.turn) if recognized else plan.geometry
     width, height = geometry.size
@@ -118,14 +127,13 @@ def _keeps_own(plan: PagePlan, found: Sequence[Line]) -> bool:
     return plan.kind in (PageKind.DIGITAL, PageKind.MIXED) or not found
 
 
-def _own_lines(document: Document, plan: PagePlan, *, with_hidden: bool) -> tuple[Line, ...]:
+def _own_layer(document: Document, plan: PagePlan) -> TextLayer:
     page = open_page(document, plan.number)
     try:
         hidden = hidden_text_addresses(list(page_objects(page)), plan.geometry)
-        layer = read_text_layer(page, plan.geometry, hidden.__contains__ if hidden else None)
+        return read_text_layer(page, plan.geometry, hidden.__contains__ if hidden else None)
     finally:
         page.close()
-    return _with_hidden(layer.visible, layer.hidden) if with_hidden else layer.visible
 
 
 def _with_hidden(visible: tuple[Line, ...], hidden: tuple[Line, ...]) -> tuple[Line, ...]:

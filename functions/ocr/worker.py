@@ -12,6 +12,7 @@ from PIL import Image
 
 from functions.ocr.inspection import inspect_document
 from functions.ocr.languages import detect_languages
+from functions.ocr.layers import LayerMemory
 from functions.ocr.models import PagePlan, RecognizedPage
 from functions.ocr.pdfium import Document, open_document
 from functions.ocr.searchable import page_texts, write_searchable
@@ -43,6 +44,7 @@ class _OpenDocument:
 
 
 _open = _OpenDocument()
+_layers = LayerMemory()
 _readers: dict[str, Any] = {}
 
 
@@ -54,7 +56,8 @@ def close_document() -> None:
 def inspect(params: Parameters) -> Any:
     """{pdf, max_pages, max_pixels} → the plans of all pages."""
     Image.MAX_IMAGE_PIXELS = params["max_pixels"]
-    plans = inspect_document(Path(params["pdf"]), params["max_pages"])
+    path = Path(params["pdf"])
+    plans = inspect_document(path, params["max_pages"], _layers.of(path))
     return [plan.model_dump(mode="json") for plan in plans]
 
 
@@ -89,7 +92,8 @@ def assemble(params: Parameters) -> Any:
     pages = {page["number"]: RecognizedPage.model_validate(page) for page in parts["pages"]}
     path = Path(params["pdf"])
     notices = write_searchable(path, plans, pages, Path(params["output"]))
-    texts = page_texts(path, plans, pages)
+    texts = page_texts(path, plans, pages, _layers.of(path))
+    _layers.forget()
     languages = detect_languages(page.text for page in texts)
     document = DocumentText(pages=tuple(texts), languages=languages, engine=params["engine"])
     Path(params["text"]).write_text(document.model_dump_json(), encoding="utf-8")

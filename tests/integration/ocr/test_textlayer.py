@@ -135,3 +135,8 @@ def test_a_character_map_with_impossible_codes_does_not_stop_the_reading(spaced_
     spaced_maker.font.ToUnicode = spaced_maker.pdf.make_stream(codes)
     layer = read(spaced_maker, text("(Total AB net) Tj"))
     assert [word for word in texts(layer) if word.isascii()] == ["Total", "net"]
+
+
+def test_a_word_with_other_text_drawn_in_between_is_one_word(spaced_maker: PdfMaker, read: Read) -> None:
+    pieces = text("(Dumm) Tj") + text("(PDF) Tj", at="1 0 0 1 70 690") + text("(y file) Tj", at="1 0 0 1 95.328 700")
+    assert sorted(texts(read(spaced_maker, pieces))) == ["Dummy", "PDF", "file"]
