@@ -71,6 +71,19 @@ class Converter:
                 _tidy(worker.scratch)
         return fits
 
+    def embed(self, source: Path, facts: Mapping[str, Any], output: Path, *, timeout_seconds: float) -> bool:
+        """Write a copy of a PDF with the facts inside; False, and no copy, for a signed one."""
+        with self._pool.worker() as worker:
+            shutil.copyfile(source, worker.scratch / "source")
+            params = {"source": "source", "output": "embedded", "facts": dict(facts)}
+            try:
+                done = bool(_call(worker, "embed_metadata", params, timeout_seconds))
+                if done:
+                    _take(worker.scratch / "embedded", output)
+            finally:
+                _tidy(worker.scratch)
+        return done
+
     def close(self) -> None:
         """Ends all processes."""
         self._pool.close()

@@ -5,11 +5,11 @@ The password of a document comes by a direct call and goes no further: not into 
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from functions.convert.core import VERSION, Conversion, ConversionLimits
 from shared.documents import Notice, ObjectReference
@@ -40,6 +40,9 @@ class PdfMaker(Protocol):
         timeout_seconds: float,
     ) -> Conversion:
         """Write the PDF to `output`. Raises StepFailed with the code that a person can act on."""
+
+    def embed(self, source: Path, facts: Mapping[str, Any], output: Path, *, timeout_seconds: float) -> bool:
+        """Write a copy of a PDF with the facts inside; False, and no copy, for a signed one."""
 
     def unlock(self, source: Path, password: str, output: Path, *, timeout_seconds: float) -> bool:
         """Write an opened copy to `output` if the password fits."""
@@ -90,6 +93,21 @@ class Converting:
             if not self.maker.unlock(source, password, opened, timeout_seconds=self.timeout_seconds):
                 return None
             return self._kept(document_id, opened, info.media_type)
+
+    def embed(
+        self, document_id: str, pdf: ObjectReference, name: str, facts: Mapping[str, Any]
+    ) -> ObjectReference | None:
+        """Make the copy of a PDF that holds its metadata, under `derived/`; None for a signed one.
+
+        Raises StepFailed (source_gone, corrupt), DocumentGone.
+        """
+        refuse_purged(self.store, document_id)
+        with _scratch() as directory:
+            source, output = directory / "source", directory / "embedded.pdf"
+            self._fetch(pdf, source)
+            if not self.maker.embed(source, facts, output, timeout_seconds=self.timeout_seconds):
+                return None
+            return self.store.put_file(keys.derived(document_id, name), output, media_type=PDF)
 
     def _kept(self, document_id: str, opened: Path, media_type: str) -> ObjectReference:
         with opened.open("rb") as file:

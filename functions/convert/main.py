@@ -4,7 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio.to_thread
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,11 +12,12 @@ from functions.convert.converter import Converter
 from functions.convert.handler import Converting
 from functions.convert.office import LibreOfficeConverter
 from functions.convert.settings import ConvertSettings
-from shared.documents import Step
+from shared.documents import ObjectReference, Step
 from shared.errors import InvalidEvent, StepFailed
 from shared.events import AnyData, DocumentConverted, DocumentReceived, Event
 from shared.process import prepare_process
 from shared.step import StepContext, json_response, read_body, step
+from shared.storage import keys
 from shared.storage.settings import ObjectStoreSettings, object_store
 
 prepare_process("convert")
@@ -79,6 +80,41 @@ async def unlock(request: Request) -> Response:
     return json_response({"fits": opened is not None, "unlocked": opened.model_dump() if opened else None})
 
 
+class Facts(BaseModel):
+    """What is written into a PDF."""
+
+    title: str | None = None
+    author: str | None = None
+    subject: str | None = None
+    keywords: list[str] = []
+
+
+class Embedding(BaseModel):
+    """The body of `POST /embed`. `name` is that of the copy among the derived objects."""
+
+    document_id: str
+    pdf: ObjectReference
+    name: str = Field(pattern=r"^embedded-[0-9]+-[0-9a-f]{16}\.pdf$")
+    facts: Facts
+
+
+async def embed(request: Request) -> Response:
+    """Make the copy of a PDF that holds its metadata; null where the PDF is signed."""
+    try:
+        asked = Embedding.model_validate_json(await read_body(request))
+    except ValidationError as error:
+        raise InvalidEvent("document_id, pdf, name and facts are needed") from error
+    if asked.pdf.bucket != store.bucket or not keys.belongs_to(asked.pdf.key, asked.document_id):
+        raise InvalidEvent("the PDF is not one of this document")
+    try:
+        made = await anyio.to_thread.run_sync(
+            converting.embed, asked.document_id, asked.pdf, asked.name, asked.facts.model_dump()
+        )
+    except StepFailed as failed:
+        return json_response({"code": failed.code.value, "message": failed.message}, 422)
+    return json_response({"pdf": made.model_dump() if made else None})
+
+
 @step(
     Step.CONVERT,
     version="1",
@@ -86,7 +122,7 @@ async def unlock(request: Request) -> Response:
     emits=(DocumentConverted,),
     store=store,
     deadline_seconds=240,
-    endpoints={"/unlock": unlock},
+    endpoints={"/unlock": unlock, "/embed": embed},
 )
 def convert(context: StepContext, data: AnyData) -> Event | None:
     """Make a PDF of one document."""

@@ -269,6 +269,13 @@ def open_with_password(params: Params) -> bool:
     return unlock(Path(params["source"]), str(params["password"]), Path(params["output"]))
 
 
+def embed_metadata(params: Params) -> bool:
+    """Whether `output` is now `source` with the facts inside; not for a signed PDF."""
+    from functions.convert.embedding import embed
+
+    return embed(Path(params["source"]), Path(params["output"]), params["facts"])
+
+
 def identify(params: Params) -> Answer:
     """The type of `source` by its content."""
     limits = ConversionLimits(**params["limits"])
@@ -288,4 +295,10 @@ _CONVERTERS: dict[Kind, Callable[[Task], Answer]] = {
     Kind.OUTLOOK: _convert_outlook,
 }
 
-METHODS = {"convert": convert, "finish": finish, "open_with_password": open_with_password, "identify": identify}
+METHODS = {
+    "convert": convert,
+    "finish": finish,
+    "open_with_password": open_with_password,
+    "embed_metadata": embed_metadata,
+    "identify": identify,
+}

@@ -104,6 +104,17 @@ def test_an_invoice_is_understood_with_evidence(library: dict[str, dict[str, obj
     assert metadata["total"]["evidence"]["boxes"]
 
 
+def test_a_copy_of_the_pdf_holds_the_metadata(instance: Instance, library: dict[str, dict[str, object]]) -> None:
+    path = f"/api/documents/{library['invoice.png']['id']}/pdf"
+    plain, first, again = (instance.client.get(path + query) for query in ("", "?embed=metadata", "?embed=metadata"))
+    assert (first.status_code, first.content) == (200, again.content)
+    assert plain.content != first.content
+    with pikepdf.open(io.BytesIO(first.content)) as pdf:
+        assert str(pdf.docinfo["/Title"]) == library["invoice.png"]["title"]
+        assert pdf.open_metadata()["dc:title"] == library["invoice.png"]["title"]
+    assert instance.client.get(path + "?embed=else").status_code == 422
+
+
 def test_a_duplicate_upload_stores_nothing(instance: Instance, library: dict[str, dict[str, object]]) -> None:
     before = len(instance.documents())
     response = instance.client.post("/api/documents", files={"file": ("again.txt", FILES["letter.txt"])})

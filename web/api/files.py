@@ -16,6 +16,7 @@ from web.api.answers import json_answer
 from web.api.models import MetadataSidecar
 from web.api.objects import object_answer
 from web.context import context_of
+from web.embedding import with_metadata
 from web.errors import InvalidParameter, NotReady
 from web.filenames import content_disposition, with_suffix
 from web.protection import BYTES_POLICY, PDF_POLICY
@@ -37,14 +38,18 @@ def original(request: Request) -> Response:
 
 def pdf(request: Request) -> Response:
     """Fetch the searchable PDF, or the converted one until there is one (and with `kind=converted`)."""
-    if "embed" in request.query_params:
-        raise InvalidParameter("A copy with embedded metadata is not offered by this release.")
+    embed = request.query_params.get("embed")
+    if embed not in (None, "metadata"):
+        raise InvalidParameter("embed must be metadata")
     document = _document(request)
     if document.converted is None:
         raise _not_ready(document, "The PDF")
     reference = DocumentConverted.model_validate(document.converted).pdf
     if document.recognized is not None and request.query_params.get("kind") != "converted":
         reference = DocumentRecognized.model_validate(document.recognized).searchable_pdf
+    if embed:
+        context = context_of(request)
+        reference = with_metadata(context.settings.convert_url, context.store, document, reference)
     name = with_suffix(document.filename, ".pdf")
     kind = "attachment" if "download" in request.query_params else "inline"
     headers = {
@@ -129,6 +134,7 @@ def _not_ready(document: Document, what: str) -> NotReady:
 _RANGE = Parameter("Range", "One range of bytes.", place="header")
 _KIND = Parameter("kind", "`converted` for the PDF without the recognized text.", values=("converted",))
 _DOWNLOAD = Parameter("download", "Ask the browser to save the file.", kind="boolean")
+_EMBED = Parameter("embed", "`metadata` for a copy that holds the current metadata; a signed PDF stays as it is.")
 _FORMAT = Parameter("format", "`plain` for text alone, pages separated by form feeds.", values=("json", "plain"))
 
 FILE_ROUTES = [
@@ -138,7 +144,7 @@ FILE_ROUTES = [
     ),
     Guarded(
         "/api/documents/{id}/pdf",
-        {"GET": Operation(pdf, Need.READ, {200: "application/pdf"}, parameters=(_RANGE, _KIND, _DOWNLOAD))},
+        {"GET": Operation(pdf, Need.READ, {200: "application/pdf"}, parameters=(_RANGE, _KIND, _DOWNLOAD, _EMBED))},
     ),
     Guarded(
         "/api/documents/{id}/text",

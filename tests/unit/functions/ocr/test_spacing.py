@@ -103,6 +103,8 @@ def apart(word: str, gap: float, sign: str = "_") -> list[str | float]:
     [
         (apart("RECHNUNG", 4.0), ["RECHNUNG"]),
         (apart("RECHNUNG", 2.8), ["RECHNUNG"]),
+        ([*apart("SOLICITA", 3.0), ":"], ["SOLICITA:"]),
+        ([*apart("SOLICITA", 3.0), ":", 3.0, "_el"], ["SOLICITA:", "el"]),
         ([*apart("DER", 3.0), 9.0, "_", *apart("VERTRAG", 3.0)], ["DER", "VERTRAG"]),
         ([*apart("Rechnung", 1.5, "")], ["Rechnung"]),
         ([*apart("Rech", 1.0, ""), 1.2, "_", *apart("nung", 1.0, "")], ["Rechnung"]),
