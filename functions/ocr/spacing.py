@@ -172,10 +172,10 @@ def _joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[list[int]]:
 def _is_no_space(glyphs: Glyphs, before: Span, after: Span) -> bool:
     first, second = before[-1], after[0]
     gap, height = glyphs.gap(first, second), glyphs.heights[first]
-    # Slanted lines and columns that overlap have negative gaps; there is nothing to be learnt from those.
+    # Glyphs of slanted lines and columns that overlap reach over each other; there is nothing to be learnt from those.
     if not 0.0 < gap < MAX_LETTER_GAP * height or not _are_letters(glyphs.text[first], glyphs.text[second]):
         return False
-    if second == first + 1 or _is_written(glyphs, before, after) or not _are_level(glyphs, first, second):
+    if second == first + 1 or _is_written(glyphs, before, after) or not _are_level(glyphs, first, second, 0.05):
         return False
     inner = [glyphs.gap(*pair) for span in (before, after) for pair in pairwise(span)]
     usual = max(0.0, median(inner)) if len(inner) > 2 else 0.0
@@ -193,9 +193,12 @@ def _are_letters(before: str, after: str) -> bool:
     return (before.isalpha() and after in _INNER) or (before in _INNER and after.isalpha())
 
 
-def _are_level(glyphs: Glyphs, first: int, second: int) -> bool:
-    """Whether two glyphs stand on one line: what PDFium takes for a line may be several."""
-    return abs(glyphs.bases[second] - glyphs.bases[first]) < 0.5 * glyphs.heights[first]
+def _are_level(glyphs: Glyphs, first: int, second: int, tolerance: float) -> bool:
+    """Whether two glyphs stand on one straight line, give or take a share of the height.
+
+    What PDFium takes for a line may be several, and need not run along a side of the page.
+    """
+    return abs(glyphs.bases[second] - glyphs.bases[first]) < tolerance * glyphs.heights[first]
 
 
 def _letters_joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
@@ -204,20 +207,24 @@ def _letters_joined(glyphs: Glyphs, spans: Sequence[Span]) -> list[Span]:
     run: list[Span] = []
     for span in spans:
         is_single = len(span) == 1 and not is_spaceless(glyphs.text[span[0]])
-        if run and not (is_single and _are_level(glyphs, run[-1][0], span[0])):
+        is_last = len(span) == 2 and glyphs.text[span[1]] in _CLOSING
+        if run and not ((is_single or is_last) and _are_level(glyphs, run[-1][0], span[0], 0.5)):
             result += _spaced_words(glyphs, run)
             run = []
-        if is_single:
+        if is_single or (is_last and run):
             run.append(span)
         else:
             result.append(span)
+        if is_last:
+            result += _spaced_words(glyphs, run)
+            run = []
     return result + _spaced_words(glyphs, run)
 
 
 def _spaced_words(glyphs: Glyphs, run: Sequence[Span]) -> list[Span]:
     if len(run) < MIN_SPACED_LETTERS:
         return list(run)
-    gaps = [glyphs.gap(before[0], after[0]) for before, after in pairwise(run)]
+    gaps = [glyphs.gap(before[-1], after[0]) for before, after in pairwise(run)]
     size = glyphs.size(run[0][0])
     narrow = sorted(gaps)[len(gaps) // 4]
     limit = 1.25 * narrow + 0.03 * size

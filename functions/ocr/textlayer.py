@@ -44,6 +44,7 @@ _LINE_ENDS = "\n\r\f\u2028\u2029" + HYPHEN
 _SPACES = "\t \xa0\u2000-\u200a\u202f\u205f\u3000"
 _TOKEN = re.compile(f"[^{_SPACES}{_LINE_ENDS}]{{1,{MAX_WORD_CHARACTERS}}}|[{_LINE_ENDS}]")
 _LETTERS_APART = re.compile(r"(?<=[^\W\d_])[ \xa0](?=[^\W\d_])")
+_RARE = re.compile("[\u0800-\uffff]")
 _HYPHENS = re.compile("[\x02\ufffe]")
 _MEANINGLESS = re.compile("[\x00\x01\x03-\x08\x0b\x0e-\x1f\x7f-\x9f\uffff]")
 _SYMBOL = re.compile(f"[{''.join(SYMBOL_BULLETS)}]")
@@ -200,11 +201,14 @@ class _Characters:
         return _HYPHENS.sub(lambda found: HYPHEN if self._is_hyphen(found.start()) else UNKNOWN, text)
 
     def _whole_text(self, count: int) -> str:
-        """The text in one go; "" if it leaves characters out, so that indexes would not fit."""
+        """The text in one go; "" if that leaves characters out, so that indexes would not fit, or cuts off codes."""
         units = (ctypes.c_ushort * (count + 1))()
         if raw.FPDFText_GetText(self._handle, 0, count, units) != count + 1:
             return ""
-        return "".join(map(chr, units[:count]))
+        text = "".join(map(chr, units[:count]))
+        rare = {found[0]: found.start() for found in _RARE.finditer(text)}
+        is_cut = any(raw.FPDFText_GetUnicode(self._handle, at) > 0x10FFFF for at in rare.values())
+        return "" if is_cut else text
 
     def _single_characters(self, count: int) -> str:
         codes = map(raw.FPDFText_GetUnicode, repeat(self._handle), range(count))
