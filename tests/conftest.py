@@ -1,5 +1,6 @@
 """What all tests share: real servers, started once and only when a test asks for them."""
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+    # Not below pytest's own directory: each start of pytest closes that to other users, such as the server's.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory, postgres_server(Path(directory)) as server:
         yield server
 
 
