@@ -47,7 +47,10 @@ class Document(Table):
 
     `version` moves on content (what search and readers see), `revision` on every change, progress included.
     `machine_metadata` and `user_metadata` are stored apart; the columns below them are derived for lists and filters.
-    `resends` and `resend_at` are sweep's: how often it had to help since the last change, and when it looks again.
+    `resends` and `resend_at` are sweep's: how often it had to help since the last change, and when it looks again;
+    `verified_at` is when it last found the original whole. `review` holds what a new run made of a document that a
+    person has edited, until a person takes it or leaves it; the columns keep what stood before. `accepted_code` is the
+    failure of the current run that a person has accepted.
     """
 
     __tablename__ = "documents"
@@ -97,6 +100,11 @@ class Document(Table):
 
     resends: Mapped[int] = mapped_column(default=0)
     resend_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+
+    review: Mapped[dict[str, Any] | None]
+    accepted_code: Mapped[str | None] = mapped_column(String(40))
+    replaced_by: Mapped[str | None] = mapped_column(String(36))
 
     __table_args__ = (
         Index("ix_documents_owner_received", "owner", "received_at", "id"),
@@ -244,7 +252,11 @@ class LedgerEntry(Table):
 
 
 class DeadLetter(Table):
-    """An event that exhausted its deliveries to one trigger; the whole of it is the object under `key`."""
+    """An event that exhausted its deliveries to one trigger; the whole of it is the object under `key`.
+
+    `state` is open, replayed (sent again, outcome awaited), closed (its step has passed since), discarded (by a person,
+    for `reason`) or purged. `replays` counts how often it was sent again, by whomever; `replay_at` is when sweep may.
+    """
 
     __tablename__ = "dead_letters"
 
@@ -263,11 +275,76 @@ class DeadLetter(Table):
     arrivals: Mapped[int] = mapped_column(default=1)
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+    reason: Mapped[str | None] = mapped_column(Text)
+    replays: Mapped[int] = mapped_column(default=0, server_default="0")
+    replay_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("trigger", "event_source", "event_id"),
         Index("ix_dead_letters_document", "document_id", "runid"),
+        Index("ix_dead_letters_state", "state", "last_at", "id"),
     )
+
+
+class Replay(Table):
+    """A long piece of work over many events or documents: a replay, or a rebuild of the index or the projections.
+
+    `kind` is redeliver, reprocess, rebuild_index or rebuild_projections; `state` running, done, cancelled or failed.
+    `cursor` is the last item dealt with and moves in the transaction that deals with it, so that a crash neither skips
+    nor repeats one; `bound` is where the work ends, fixed when it began. A worker claims it until `claimed_until`.
+    """
+
+    __tablename__ = "replays"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(30))
+    state: Mapped[str] = mapped_column(String(20))
+    request: Mapped[dict[str, Any]]
+    rate: Mapped[float]
+    total: Mapped[int]
+    done: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    cursor: Mapped[str | None] = mapped_column(Text)
+    bound: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None] = mapped_column(String(36))
+    claimed_until: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_replays_state", "state", "created_at"),)
+
+
+class Charge(Table):
+    """What a result cost, booked once per (document, step, fingerprint), however often it was replied (rules 8)."""
+
+    __tablename__ = "charges"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    step: Mapped[str] = mapped_column(String(20), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pages: Mapped[int] = mapped_column(default=0)
+    tokens: Mapped[int] = mapped_column(default=0)
+    cost: Mapped[str] = mapped_column(String(40), default="0")
+    booked_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Finding(Table):
+    """Something that sweep found and cannot repair: what, where, since when. It goes once it is no longer so.
+
+    `kind` is original_missing, original_damaged, payload_missing, orphaned_object or letter_unreadable.
+    """
+
+    __tablename__ = "findings"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(30))
+    document_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    key: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
 
 
 class ApiToken(Table):

@@ -1,0 +1,75 @@
+"""Replays, charges, findings; what dead letters and documents need for recovery."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import shared.database.tables
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Apply this revision."""
+    op.create_table(
+        "charges",
+        sa.Column("document_id", sa.String(length=36), nullable=False),
+        sa.Column("step", sa.String(length=20), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("tokens", sa.Integer(), nullable=False),
+        sa.Column("cost", sa.String(length=40), nullable=False),
+        sa.Column("booked_at", shared.database.tables.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("document_id", "step", "fingerprint"),
+    )
+    with op.batch_alter_table("charges", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_charges_booked_at"), ["booked_at"], unique=False)
+
+    op.create_table(
+        "findings",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("document_id", sa.String(length=36), nullable=True),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("found_at", shared.database.tables.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", shared.database.tables.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("findings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_findings_document_id"), ["document_id"], unique=False)
+
+    op.create_table(
+        "replays",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("owner", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("rate", sa.Double(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=True),
+        sa.Column("bound", sa.Text(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("created_at", shared.database.tables.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("claimed_by", sa.String(length=36), nullable=True),
+        sa.Column("claimed_until", shared.database.tables.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("replays", schema=None) as batch_op:
+        batch_op.create_index("ix_replays_state", ["state", "created_at"], unique=False)
+
+    with op.batch_alter_table("dead_letters", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("reason", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("replays", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("replay_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index("ix_dead_letters_state", ["state", "last_at", "id"], unique=False)
+
+    with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("verified_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("review", sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("accepted_code", sa.String(length=40), nullable=True))
+        batch_op.add_column(sa.Column("replaced_by", sa.String(length=36), nullable=True))
