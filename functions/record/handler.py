@@ -16,48 +16,34 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from functions.record.core import Letter, Projection, Standing, content, project
-from shared.database.documents import apply_metadata, locked_document, touch
+from shared.database.documents import locked_document
 from shared.database.engine import reading, writing
-from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, OutboxEvent, Tombstone
-from shared.documents import Status, Step
-from shared.errors import DocumentGone, InvalidEvent, ObjectNotFound, Unavailable
+from shared.database.letters import note_letter
+from shared.database.projection import (
+    PROJECTED,
+    WAKES_INDEX,
+    MetadataMissing,
+    apply_projection,
+    load_metadata,
+    metadata_wanted,
+    projection_of,
+)
+from shared.database.tables import ArchivedEvent, Document, OutboxEvent, Tombstone
+from shared.errors import DocumentGone, InvalidEvent, Unavailable
 from shared.events import (
-    DocumentConverted,
-    DocumentEnriched,
-    DocumentFailed,
     DocumentIndexed,
-    DocumentReceived,
-    DocumentRecognized,
     DocumentUpdated,
     Event,
-    PagesRecognized,
-    PagesRequested,
     event_of,
-    from_json,
     new_event,
     version_id,
 )
-from shared.metadata import Metadata
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
 SOURCE = "/docuelevate/functions/record"
-_WAKES_INDEX = (DocumentRecognized.type, DocumentEnriched.type, DocumentFailed.type)
-_PROJECTED = (
-    DocumentReceived.type,
-    DocumentConverted.type,
-    PagesRequested.type,
-    PagesRecognized.type,
-    *_WAKES_INDEX,
-)
-"""The types that tell how far a run is; all others are archived only, or noted apart."""
 
 _log = logging.getLogger(__name__)
-
-
-class _MetadataMissing(Exception):
-    """The projection chose metadata that were not read beforehand; they are read and the transaction is tried again."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +71,7 @@ class Recorder:
             try:
                 with writing(self.engine) as session:
                     version = _archive_and_project(session, event, document_id, metadata)
-            except _MetadataMissing:
+            except MetadataMissing:
                 continue
             except DocumentGone:
                 return None
@@ -108,10 +94,10 @@ class Recorder:
         try:
             _require_storable(event)
             with writing(self.engine) as session:
-                _note_letter(session, trigger, event, attributes, key, arrival)
+                note_letter(session, trigger, event, attributes, document_id=document_id, key=key, arrival=arrival)
             if trigger == "record":
                 self.record(event)
-        except (InvalidEvent, Unavailable, _MetadataMissing) as error:
+        except (InvalidEvent, Unavailable, MetadataMissing) as error:
             _log.warning("the dead letter %s is stored but not yet in the database: %s", key, error)
 
     def _note_removed_entry(self, event: Event, document_id: str) -> None:
@@ -128,22 +114,11 @@ class Recorder:
             return
         with reading(self.engine) as session:
             document = session.get(Document, document_id)
-            if document is None or event.runid != document.runid or event.type not in _PROJECTED:
+            if document is None or event.runid != document.runid or event.type not in PROJECTED:
                 return
-            chosen = _project(session, document, event).standing.enriched
-            if chosen is None or chosen == document.enriched:
-                return
-        key = chosen["metadata"]["key"]
-        if key not in metadata:
-            metadata[key] = self._load_metadata(key, document_id)
-
-    def _load_metadata(self, key: str, document_id: str) -> dict[str, Any]:
-        if not keys.belongs_to(key, document_id):
-            raise InvalidEvent("an object of the event is not one of this document")
-        try:
-            return Metadata.model_validate_json(self.store.get(key)).model_dump(mode="json")
-        except ObjectNotFound as error:
-            raise Unavailable("the metadata are not readable yet") from error
+            key = metadata_wanted(document, projection_of(session, document, event))
+        if key is not None and key not in metadata:
+            metadata[key] = load_metadata(self.store, document_id, key)
 
 
 def _archive_and_project(
@@ -163,9 +138,10 @@ def _archive_and_project(
     if event.type == DocumentIndexed.type:
         _note_entry(document, event)
         return None
-    if event.runid != document.runid or event.type not in _PROJECTED:
+    if event.runid != document.runid or event.type not in PROJECTED:
         return None
-    version = _apply(session, document, _project(session, document, event), event, metadata)
+    changed = apply_projection(session, document, projection_of(session, document, event), metadata)
+    version = document.version if event.type in WAKES_INDEX or (changed and document.recognized is not None) else None
     session.get_one(ArchivedEvent, number).reply_version = version
     return version
 
@@ -199,122 +175,10 @@ def _first_answer(session: Session, event: Event) -> int | None:
     return session.execute(query).scalar_one_or_none()
 
 
-def _project(session: Session, document: Document, event: Event | None) -> Projection:
-    query = select(ArchivedEvent.body).where(
-        ArchivedEvent.document_id == document.id,
-        ArchivedEvent.runid == document.runid,
-        ArchivedEvent.type.in_(_PROJECTED),
-    )
-    events = {(e.source, e.id): e for e in map(from_json, session.scalars(query))}
-    if event is not None:
-        events.setdefault((event.source, event.id), event)
-    standing = Standing(_source_sha256(document), document.converted, document.recognized, document.enriched)
-    letters = session.scalars(
-        select(DeadLetter).where(
-            DeadLetter.document_id == document.id, DeadLetter.runid == document.runid, DeadLetter.state == "open"
-        )
-    )
-    return project(
-        standing,
-        Step(document.run_from),
-        list(events.values()),
-        [Letter(letter.trigger, letter.status, letter.last_at) for letter in letters],
-    )
-
-
-def _apply(
-    session: Session,
-    document: Document,
-    projection: Projection,
-    event: Event | None,
-    metadata: Mapping[str, dict[str, Any]],
-) -> int | None:
-    before, steps_before = _content_of(document), _steps_of(session, document)
-    standing = projection.standing
-    if standing.enriched is not None and standing.enriched != document.enriched:
-        key = standing.enriched["metadata"]["key"]
-        if key not in metadata:
-            raise _MetadataMissing
-        document.machine_metadata = metadata[key]
-        apply_metadata(session, document)
-    document.converted, document.recognized = standing.converted, standing.recognized
-    document.enriched = standing.enriched
-    document.pages = standing.converted["pages"] if standing.converted else None
-    document.code, document.message, document.hint = projection.code, projection.message, projection.hint
-    document.warnings = [notice.model_dump(mode="json") for notice in projection.warnings]
-    if document.trashed_at is None:
-        document.status = projection.status.value
-    _write_steps(session, document, projection, steps_before)
-    changed = content(projection) != before
-    touch(document, content=changed)
-    woken = event is not None and event.type in _WAKES_INDEX
-    return document.version if woken or (changed and standing.recognized is not None) else None
-
-
-def _content_of(document: Document) -> tuple[object, ...]:
-    results = (document.converted, document.recognized, document.enriched)
-    settled = (Status(document.status), document.code) if document.status != Status.PROCESSING else None
-    return (*(result and result.get("fingerprint") for result in results), settled)
-
-
-def _steps_of(session: Session, document: Document) -> dict[str, DocumentStep]:
-    query = select(DocumentStep).where(DocumentStep.document_id == document.id, DocumentStep.runid == document.runid)
-    return {row.step: row for row in session.scalars(query)}
-
-
-def _write_steps(
-    session: Session, document: Document, projection: Projection, rows: Mapping[str, DocumentStep]
-) -> None:
-    for view in projection.steps:
-        row = rows.get(view.step.value)
-        if row is None:
-            row = DocumentStep(document_id=document.id, runid=document.runid, step=view.step.value)
-            session.add(row)
-        row.state = view.state.value
-        row.attempts = view.attempts
-        row.started_at, row.finished_at = view.started_at, view.finished_at
-        row.code, row.message, row.hint = view.code, view.message, view.hint
-        row.done, row.total = view.done, view.total
-
-
 def _note_entry(document: Document, event: Event) -> None:
     if event.payload["generation"] != document.index_generation:
         document.indexed_version, document.index_generation = 0, event.payload["generation"]
     document.indexed_version = max(document.indexed_version, int(event.payload["version"]))
-
-
-def _note_letter(
-    session: Session, trigger: str, event: Event, attributes: Mapping[str, Any], key: str, arrival: datetime
-) -> None:
-    query = select(DeadLetter).where(
-        DeadLetter.trigger == trigger, DeadLetter.event_source == event.source, DeadLetter.event_id == event.id
-    )
-    letter = session.scalars(query.with_for_update()).one_or_none()
-    if letter is None:
-        letter = DeadLetter(
-            id=sha256(key.encode()).hexdigest()[:36],
-            trigger=trigger,
-            event_source=event.source,
-            event_id=event.id,
-            event_type=event.type,
-            document_id=_document_id(event),
-            runid=event.runid,
-            arrivals=0,
-            first_at=arrival,
-        )
-        session.add(letter)
-    letter.status = _status(attributes.get("knativeerrorcode"))
-    letter.key, letter.state, letter.last_at = key, "open", arrival
-    letter.arrivals += 1
-    session.flush()
-    document = locked_document(session, letter.document_id) if letter.document_id else None
-    if document is not None and document.runid == event.runid:
-        _apply(session, document, _project(session, document, None), None, {})
-
-
-def _source_sha256(document: Document) -> str:
-    unlocked = document.options.get("unlocked")
-    return str(unlocked["sha256"]) if unlocked else document.sha256
 
 
 def _document_id(event: Event) -> str | None:
@@ -340,10 +204,6 @@ def _require_storable(event: Event) -> None:
 def _letter_body(attributes: Mapping[str, Any], data: Any) -> bytes:
     content = {"data_base64": base64.b64encode(data).decode()} if isinstance(data, bytes) else {"data": data}
     return json.dumps({**attributes, **content}, default=str).encode()
-
-
-def _status(code: Any) -> int | None:
-    return int(code) if str(code).isascii() and str(code).isdecimal() else None
 
 
 def _updated(event: Event, document_id: str, version: int) -> Event:

@@ -1,6 +1,6 @@
 """Transactions on documents that more than one process makes: registering, locking, deriving columns, queueing events.
 
-What a run's events mean for a document is decided in `functions.record.core`; what a person may do, in `web`.
+What a run's events mean for a document is decided in `shared.projection`; what a person may do, in `web`.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("functions", "local", "shared", "web")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-CORES = sorted((ROOT / "functions").glob("*/core.py"))
+CORES = [*sorted((ROOT / "functions").glob("*/core.py")), ROOT / "shared/projection.py"]
 IMPURE = {"boto3", "botocore", "httpx", "os", "time", "socket", "subprocess", "sqlalchemy", "starlette", "threading"}
 
 

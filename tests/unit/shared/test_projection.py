@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from functions.record.core import Letter, Projection, Standing, content, project
 from shared.documents import Status, Step, StepState
 from shared.events import Event
+from shared.projection import Letter, Projection, Standing, content, project
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SOURCE = "a" * 64
