@@ -19,6 +19,7 @@ _NUMBERS_ARE_NOT_USED_TWICE = {"sqlite_autoincrement": True}
 """SQLite gives the highest number out again once its row is gone; a relay would then remove an event it never sent."""
 
 _BEHIND = text("indexed_version < version")
+_REPLACED = text("replaced_by IS NOT NULL")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -113,6 +114,7 @@ class Document(Table):
         # What sweep asks every minute, of documents of all owners.
         Index("ix_documents_status", "status", "changed_at"),
         Index("ix_documents_behind", "changed_at", postgresql_where=_BEHIND, sqlite_where=_BEHIND),
+        Index("ix_documents_replaced_by", "replaced_by", postgresql_where=_REPLACED, sqlite_where=_REPLACED),
         Index("ix_documents_owner_date", "owner", "document_date"),
         # Holds all that lists are counted and filtered by, so that counting does not read the wide rows.
         Index(
@@ -256,6 +258,7 @@ class DeadLetter(Table):
 
     `state` is open, replayed (sent again, outcome awaited), closed (its step has passed since), discarded (by a person,
     for `reason`) or purged. `replays` counts how often it was sent again, by whomever; `replay_at` is when sweep may.
+    `tried_since` is when the broker began with the deliveries whose end this letter is, as far as it says so.
     """
 
     __tablename__ = "dead_letters"
@@ -278,6 +281,7 @@ class DeadLetter(Table):
     reason: Mapped[str | None] = mapped_column(Text)
     replays: Mapped[int] = mapped_column(default=0, server_default="0")
     replay_at: Mapped[datetime | None]
+    tried_since: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("trigger", "event_source", "event_id"),

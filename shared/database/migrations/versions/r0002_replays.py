@@ -66,6 +66,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("reason", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("replays", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("replay_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("tried_since", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
         batch_op.create_index("ix_dead_letters_state", ["state", "last_at", "id"], unique=False)
 
     with op.batch_alter_table("documents", schema=None) as batch_op:
@@ -73,3 +74,10 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("review", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("accepted_code", sa.String(length=40), nullable=True))
         batch_op.add_column(sa.Column("replaced_by", sa.String(length=36), nullable=True))
+        batch_op.create_index(
+            "ix_documents_replaced_by",
+            ["replaced_by"],
+            unique=False,
+            postgresql_where=sa.text("replaced_by IS NOT NULL"),
+            sqlite_where=sa.text("replaced_by IS NOT NULL"),
+        )
