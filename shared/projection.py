@@ -21,6 +21,7 @@ from shared.events import (
     PagesRecognized,
     PagesRequested,
 )
+from shared.letters import STEP_OF_TRIGGER
 
 RESULTS = {
     Step.CONVERT: DocumentConverted.type,
@@ -32,18 +33,23 @@ _STARTS = {
     Step.OCR: DocumentConverted.type,
     Step.ENRICH: DocumentRecognized.type,
 }
-STEP_OF_TRIGGER = {"convert": Step.CONVERT, "ocr": Step.OCR, "ocr-pages": Step.OCR, "enrich": Step.ENRICH}
 
 Payload = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Letter:
-    """An event of this run that a trigger gave up on. `status` is the last answer's, None for a time-out."""
+    """An event of this run that a trigger gave up on, as often as it arrived, with what a person is told about it.
+
+    `status` is the last answer's, None for a time-out.
+    """
 
     trigger: str
     status: int | None
     at: datetime
+    message: str = EXPLANATIONS[FailureCode.RETRIES_EXHAUSTED].message
+    hint: str = EXPLANATIONS[FailureCode.RETRIES_EXHAUSTED].hint
+    arrivals: int = 1
 
 
 @dataclass(frozen=True)
@@ -170,9 +176,9 @@ def _failure(
     # A letter that says "held" tells of somebody at work, not of a failure.
     given_up = [a for a in letters if STEP_OF_TRIGGER.get(a.trigger) == step and a.status != 409]
     if given_up:
-        explanation = EXPLANATIONS[FailureCode.RETRIES_EXHAUSTED]
-        at = max(letter.at for letter in given_up)
-        return at, len(given_up), FailureCode.RETRIES_EXHAUSTED.value, explanation.message, explanation.hint
+        latest = max(given_up, key=lambda letter: letter.at)
+        arrivals = sum(letter.arrivals for letter in given_up)
+        return latest.at, arrivals, FailureCode.RETRIES_EXHAUSTED.value, latest.message, latest.hint
     return None
 
 

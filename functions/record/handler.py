@@ -84,7 +84,7 @@ class Recorder:
         anything, since what no step could read ends here.
         """
         event = event_of(attributes, data if isinstance(data, dict) else {})
-        document_id = _document_id(event)
+        document_id = _document_id(event) if isinstance(data, dict) else _subject(event)
         if document_id and self.store.head(keys.tombstone(document_id)) is not None:
             return
         arrival = datetime.now(UTC)
@@ -97,6 +97,9 @@ class Recorder:
                 note_letter(session, trigger, event, attributes, document_id=document_id, key=key, arrival=arrival)
             if trigger == "record":
                 self.record(event)
+        except DocumentGone:
+            # Purged since its tombstone was looked for: the letter has what was to be forgotten.
+            self.store.delete(key)
         except (InvalidEvent, Unavailable, MetadataMissing) as error:
             _log.warning("the dead letter %s is stored but not yet in the database: %s", key, error)
 
@@ -183,8 +186,10 @@ def _note_entry(document: Document, event: Event) -> None:
 
 def _document_id(event: Event) -> str | None:
     """The document that the event is about; None where it names none that can be ours: it is archived all the same."""
-    if event.payload.get("document_id") != event.subject:
-        return None
+    return _subject(event) if event.payload.get("document_id") == event.subject else None
+
+
+def _subject(event: Event) -> str | None:
     try:
         keys.document_prefix(event.subject)
     except InvalidEvent:

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from shared.database.documents import locked_document
 from shared.database.projection import reproject
-from shared.database.tables import DeadLetter
+from shared.database.tables import DeadLetter, Tombstone
+from shared.errors import DocumentGone
 from shared.events import Event
+from shared.letters import LetterState, ending_of, tried_since
 
 
 def note_letter(
@@ -29,8 +31,13 @@ def note_letter(
 ) -> DeadLetter:
     """Note a letter that is stored under `key`, or reopen the one of the same event, and mark its document.
 
-    `attributes` are the letter's as they arrived; those of a time-out or an unreadable reply carry no error.
+    `attributes` are the letter's as they arrived; those of a time-out or an unreadable reply carry no error. A letter
+    that was sent again, closed or discarded is open again. Raises DocumentGone for a purged document.
     """
+    # Always the document before the letter, as record and web lock them too.
+    document = locked_document(session, document_id) if document_id else None
+    if document is None and document_id and session.get(Tombstone, document_id) is not None:
+        raise DocumentGone(document_id)
     query = select(DeadLetter).where(
         DeadLetter.trigger == trigger, DeadLetter.event_source == event.source, DeadLetter.event_id == event.id
     )
@@ -38,11 +45,12 @@ def note_letter(
     if letter is None:
         letter = _new_letter(trigger, event, document_id, key, arrival)
         session.add(letter)
-    letter.status = _status(attributes.get("knativeerrorcode"))
-    letter.key, letter.state, letter.last_at = key, "open", arrival
+    ending = ending_of(attributes)
+    letter.status, letter.code, letter.message = ending.status, ending.code, ending.message
+    letter.key, letter.state, letter.last_at = key, LetterState.OPEN.value, arrival
+    letter.tried_since = tried_since(attributes)
     letter.arrivals += 1
     session.flush()
-    document = locked_document(session, document_id) if document_id else None
     if document is not None and document.runid == event.runid:
         reproject(session, document)
     return letter
@@ -60,7 +68,3 @@ def _new_letter(trigger: str, event: Event, document_id: str | None, key: str, a
         arrivals=0,
         first_at=arrival,
     )
-
-
-def _status(code: Any) -> int | None:
-    return int(code) if str(code).isascii() and str(code).isdecimal() else None

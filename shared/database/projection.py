@@ -7,12 +7,12 @@ No object is read: the metadata that a projection may choose are brought along (
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.database.documents import apply_metadata, touch
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep
-from shared.documents import Status, Step
+from shared.documents import Status, Step, StepState
 from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
 from shared.events import (
     DocumentConverted,
@@ -25,6 +25,7 @@ from shared.events import (
     PagesRequested,
     from_json,
 )
+from shared.letters import STEP_OF_TRIGGER, UNSETTLED, Ending, LetterState, cause, hint
 from shared.metadata import Metadata
 from shared.projection import Letter, Projection, Standing, content, project
 from shared.storage import keys
@@ -102,6 +103,7 @@ def apply_projection(session: Session, document: Document, projection: Projectio
     if document.trashed_at is None:
         document.status = projection.status.value
     _write_steps(session, document, projection, steps_before)
+    _close_letters(session, document, projection)
     changed = content(projection) != before
     touch(document, content=changed)
     return changed
@@ -118,10 +120,45 @@ def _apply_metadata(session: Session, document: Document, projection: Projection
 
 
 def _letters(session: Session, document: Document) -> list[Letter]:
+    """Those whose failure still stands. That of a discarded one does: nobody else is going to do its work."""
     query = select(DeadLetter).where(
-        DeadLetter.document_id == document.id, DeadLetter.runid == document.runid, DeadLetter.state == "open"
+        DeadLetter.document_id == document.id,
+        DeadLetter.runid == document.runid,
+        DeadLetter.state.in_((LetterState.OPEN.value, LetterState.DISCARDED.value)),
     )
-    return [Letter(letter.trigger, letter.status, letter.last_at) for letter in session.scalars(query)]
+    return [_letter(row) for row in session.scalars(query)]
+
+
+def _letter(row: DeadLetter) -> Letter:
+    ending = Ending(row.status, row.code, row.message)
+    tried = row.last_at - row.tried_since if row.tried_since else None
+    next_step = hint(row.trigger, ending)
+    if row.state == LetterState.DISCARDED.value:
+        next_step = f"It was set aside: {row.reason}"
+    return Letter(
+        trigger=row.trigger,
+        status=row.status,
+        at=row.last_at,
+        message=cause(row.trigger, ending, tried),
+        hint=f"The original is safe. {next_step}",
+        arrivals=row.arrivals,
+    )
+
+
+def _close_letters(session: Session, document: Document, projection: Projection) -> None:
+    """Close the letters of steps that have passed in spite of them, whoever sent their events again."""
+    passed = {view.step for view in projection.steps if view.state is StepState.DONE}
+    triggers = [trigger for trigger, step in STEP_OF_TRIGGER.items() if step in passed]
+    session.execute(
+        update(DeadLetter)
+        .where(
+            DeadLetter.document_id == document.id,
+            DeadLetter.runid == document.runid,
+            DeadLetter.trigger.in_(triggers),
+            DeadLetter.state.in_(UNSETTLED),
+        )
+        .values(state=LetterState.CLOSED.value, replay_at=None)
+    )
 
 
 def _content_of(document: Document) -> tuple[object, ...]:
