@@ -1,9 +1,8 @@
-"""What people do to a document: set metadata, trash, restore, purge, start a new run. Each one is one transaction.
+"""What people do to a document: set metadata, trash, restore, purge. Each one is one transaction.
 
 A change and the event that tells of it are committed together; the relay publishes the event afterwards.
 """
 
-import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
-from shared.database.documents import apply_metadata, enqueue, locked_document, received_event, touch
+from shared.database.documents import apply_metadata, enqueue, locked_document, touch
 from shared.database.engine import reading, writing
 from shared.database.tables import (
     ArchivedEvent,
@@ -24,18 +23,14 @@ from shared.database.tables import (
     OutboxEvent,
     Tombstone,
 )
-from shared.documents import PIPELINE, ObjectReference, Status, Step, StepState
+from shared.documents import Status, StepState
 from shared.events import (
-    DocumentConverted,
     DocumentDeleted,
     DocumentPurged,
-    DocumentRecognized,
     DocumentRestored,
     DocumentUpdated,
-    Event,
     EventData,
     ObjectCreated,
-    RunOptions,
     from_json,
     new_event,
     version_id,
@@ -43,7 +38,7 @@ from shared.events import (
 from shared.metadata import LIST_FIELDS, Metadata
 from shared.storage import keys
 from shared.storage.port import ObjectStore
-from web.api.models import MetadataPatch, ReplayAnswer, ReplayRequest
+from web.api.models import MetadataPatch
 from web.errors import Conflict, InvalidParameter, NotFound, VersionConflict
 
 SOURCE = "/docuelevate/web"
@@ -58,9 +53,9 @@ def patch_metadata(
     """Set and unlock fields. Raises NotFound, InvalidParameter, Conflict (trashed), VersionConflict."""
     values, unlocked = _user_values(patch), _unlocked(patch)
     with writing(engine) as session:
-        document = _owned(session, owner, document_id)
+        document = owned(session, owner, document_id)
         _require_version(document, if_match)
-        _require_not_trashed(document)
+        require_not_trashed(document)
         locked = (set(document.locked) | set(values)) - unlocked
         user = {name: value for name, value in document.user_metadata.items() if name in locked} | values
         before = (document.user_metadata, document.locked)
@@ -75,7 +70,7 @@ def patch_metadata(
 def trash(engine: Engine, owner: str, document_id: str) -> None:
     """Move to the trash; nothing happens where it is there already. Raises NotFound."""
     with writing(engine) as session:
-        document = _owned(session, owner, document_id)
+        document = owned(session, owner, document_id)
         if document.trashed_at is None:
             document.trashed_at, document.status = datetime.now(UTC), Status.TRASHED.value
             touch(document, content=True)
@@ -85,7 +80,7 @@ def trash(engine: Engine, owner: str, document_id: str) -> None:
 def restore(engine: Engine, owner: str, document_id: str) -> None:
     """Take out of the trash; nothing happens where it is not in there. Raises NotFound."""
     with writing(engine) as session:
-        document = _owned(session, owner, document_id)
+        document = owned(session, owner, document_id)
         if document.trashed_at is not None:
             document.trashed_at, document.status = None, _status_of_run(session, document).value
             touch(document, content=True)
@@ -117,54 +112,25 @@ def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> N
     store.delete_prefix(keys.document_prefix(document_id))
 
 
-def replay(engine: Engine, owner: str, document_id: str, request: ReplayRequest) -> ReplayAnswer:
-    """Start a new run at the step named, or at the first earlier one without a result of the current inputs.
-
-    `from: index` starts none: it only wakes the index. Raises NotFound, Conflict (trashed).
-    """
-    with writing(engine) as session:
-        document = _owned(session, owner, document_id)
-        _require_not_trashed(document)
-        if request.from_ == Step.INDEX.value:
-            data = DocumentUpdated(document_id=document.id, version=document.version)
-            enqueue(session, new_event(data, source=SOURCE, runid=document.runid))
-            return ReplayAnswer(runid=document.runid, started_at_step=Step.INDEX.value)
-        start = _first_step(document, Step(request.from_))
-        document.options = _overlaid(document, request).model_dump(mode="json")
-        _begin_run(session, document, start)
-        enqueue(session, _start_event(document, start))
-        return ReplayAnswer(runid=document.runid, started_at_step=start.value)
-
-
 def require_owned(engine: Engine, owner: str, document_id: str) -> None:
     """Raises NotFound, or Conflict for a document in the trash."""
     with reading(engine) as session:
         document = session.get(Document, document_id)
         if document is None or document.owner != owner:
             raise NotFound("There is no such document.")
-        _require_not_trashed(document)
+        require_not_trashed(document)
 
 
-def run_with_copy(engine: Engine, owner: str, document_id: str, unlocked: ObjectReference) -> ReplayAnswer:
-    """Start a new run on the opened copy of an encrypted original. Raises NotFound, Conflict (trashed)."""
-    with writing(engine) as session:
-        document = _owned(session, owner, document_id)
-        _require_not_trashed(document)
-        options = RunOptions.model_validate(document.options).model_copy(update={"unlocked": unlocked, "force": None})
-        document.options = options.model_dump(mode="json")
-        _begin_run(session, document, Step.CONVERT)
-        enqueue(session, _start_event(document, Step.CONVERT))
-        return ReplayAnswer(runid=document.runid, started_at_step=Step.CONVERT.value)
-
-
-def _owned(session: Session, owner: str, document_id: str) -> Document:
+def owned(session: Session, owner: str, document_id: str) -> Document:
+    """The row, locked. Raises NotFound, also for one of another owner."""
     document = locked_document(session, document_id)
     if document is None or document.owner != owner:
         raise NotFound("There is no such document.")
     return document
 
 
-def _require_not_trashed(document: Document) -> None:
+def require_not_trashed(document: Document) -> None:
+    """Raises Conflict for a document in the trash."""
     if document.trashed_at is not None:
         raise Conflict("The document is in the trash; restore it first.", code="trashed")
 
@@ -252,49 +218,6 @@ def _status_of_run(session: Session, document: Document) -> Status:
     if document.code is not None or StepState.FAILED in states:
         return Status.ATTENTION
     return Status.READY if states <= {StepState.DONE} else Status.PROCESSING
-
-
-def _first_step(document: Document, wanted: Step) -> Step:
-    source = document.options.get("unlocked") or {"sha256": document.sha256}
-    made_from = {
-        Step.OCR: (document.converted, source["sha256"]),
-        Step.ENRICH: (document.recognized, (document.converted or {}).get("fingerprint")),
-    }
-    for step in PIPELINE[1 : PIPELINE.index(wanted) + 1]:
-        result, inputs = made_from[step]
-        if result is None or result.get("input_fingerprint") != inputs:
-            return PIPELINE[PIPELINE.index(step) - 1]
-    return wanted
-
-
-def _overlaid(document: Document, request: ReplayRequest) -> RunOptions:
-    changed = request.options.model_dump(exclude_none=True)
-    before = RunOptions.model_validate(document.options)
-    return before.model_copy(update=changed | {"force": request.from_ if request.force else None})
-
-
-def _begin_run(session: Session, document: Document, start: Step) -> None:
-    document.runid, document.run_from = str(uuid.uuid4()), start.value
-    document.run_started_at, document.status = datetime.now(UTC), Status.PROCESSING.value
-    document.code = document.message = document.hint = None
-    for step in PIPELINE:
-        done = PIPELINE.index(step) < PIPELINE.index(start)
-        state = StepState.DONE if done else StepState.WAITING
-        row = DocumentStep(document_id=document.id, runid=document.runid, step=step.value, state=state, attempts=0)
-        session.add(row)
-    touch(document, content=False)
-
-
-def _start_event(document: Document, start: Step) -> Event:
-    if start is Step.CONVERT:
-        return received_event(document, source=SOURCE, runid=document.runid)
-    options = {"options": RunOptions.model_validate(document.options)}
-    data: EventData = (
-        DocumentConverted.model_validate(document.converted)
-        if start is Step.OCR
-        else DocumentRecognized.model_validate(document.recognized)
-    )
-    return new_event(data.model_copy(update=options), source=SOURCE, runid=document.runid)
 
 
 def _forget(session: Session, document: Document, source_keys: list[str]) -> None:

@@ -25,7 +25,8 @@ from web.context import context_of
 from web.errors import Forbidden
 from web.filters import document_filters, flag, page_size
 from web.reads import DEFAULT_ORDERING, document_detail, facets, list_documents, timeline
-from web.writes import patch_metadata, purge, replay, require_owned, restore, run_with_copy, trash
+from web.runs import replay, run_with_copy
+from web.writes import patch_metadata, purge, require_owned, restore, trash
 
 
 def list_(request: Request) -> Response:
