@@ -19,6 +19,8 @@ _NUMBERS_ARE_NOT_USED_TWICE = {"sqlite_autoincrement": True}
 """SQLite gives the highest number out again once its row is gone; a relay would then remove an event it never sent."""
 
 _BEHIND = text("indexed_version < version")
+_CLAIMED = text("state = 'claimed'")
+_REVIEWED = text("review IS NOT NULL")
 _REPLACED = text("replaced_by IS NOT NULL")
 
 
@@ -49,9 +51,9 @@ class Document(Table):
     `version` moves on content (what search and readers see), `revision` on every change, progress included.
     `machine_metadata` and `user_metadata` are stored apart; the columns below them are derived for lists and filters.
     `resends` and `resend_at` are sweep's: how often it had to help since the last change, and when it looks again;
-    `verified_at` is when it last found the original whole. `review` holds what a new run made of a document that a
-    person has edited, until a person takes it or leaves it; the columns keep what stood before. `accepted_code` is the
-    failure of the current run that a person has accepted.
+    `verified_at` is when it last found the original whole. `base` is what it stood on when its current run began.
+    `review` holds what a new run made of a document that a person has edited, until a person takes it or leaves it; the
+    columns keep what stood before. `accepted_code` is the failure of the current run that a person has accepted.
     """
 
     __tablename__ = "documents"
@@ -103,7 +105,8 @@ class Document(Table):
     resend_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
 
-    review: Mapped[dict[str, Any] | None]
+    base: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    review: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     accepted_code: Mapped[str | None] = mapped_column(String(40))
     replaced_by: Mapped[str | None] = mapped_column(String(36))
 
@@ -114,8 +117,10 @@ class Document(Table):
         # What sweep asks every minute, of documents of all owners.
         Index("ix_documents_status", "status", "changed_at"),
         Index("ix_documents_behind", "changed_at", postgresql_where=_BEHIND, sqlite_where=_BEHIND),
+        Index("ix_documents_verified", "verified_at"),
         Index("ix_documents_replaced_by", "replaced_by", postgresql_where=_REPLACED, sqlite_where=_REPLACED),
         Index("ix_documents_owner_date", "owner", "document_date"),
+        Index("ix_documents_review", "owner", postgresql_where=_REVIEWED, sqlite_where=_REVIEWED),
         # Holds all that lists are counted and filtered by, so that counting does not read the wide rows.
         Index(
             "ix_documents_filters",
@@ -143,7 +148,11 @@ class DocumentTag(Table):
 
 
 class DocumentStep(Table):
-    """Where a step of a run stands, derived from the run's events."""
+    """Where a step of a run stands, derived from the run's events.
+
+    `pages` are those asked for and those recognized, as ranges, of a step that works in batches: progress is counted
+    from them without reading the events of all batches again.
+    """
 
     __tablename__ = "document_steps"
 
@@ -159,6 +168,7 @@ class DocumentStep(Table):
     hint: Mapped[str | None] = mapped_column(Text)
     done: Mapped[int | None]
     total: Mapped[int | None]
+    pages: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ContentClaim(Table):
@@ -203,6 +213,8 @@ class ArchivedEvent(Table):
     __table_args__ = (
         UniqueConstraint("source", "id"),
         Index("ix_events_document", "document_id", "runid", "number"),
+        # A run of a large scan has thousands of events, of which its projection reads those of a few types.
+        Index("ix_events_run", "document_id", "runid", "type"),
         Index("ix_events_type_time", "type", "time"),
         Index("ix_events_time", "time"),
         _NUMBERS_ARE_NOT_USED_TWICE,
@@ -251,6 +263,8 @@ class LedgerEntry(Table):
     reason: Mapped[str | None] = mapped_column(Text)
     received: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_ledger_claimed", "created_at", postgresql_where=_CLAIMED, sqlite_where=_CLAIMED),)
 
 
 class DeadLetter(Table):
@@ -337,7 +351,8 @@ class Charge(Table):
 class Finding(Table):
     """Something that sweep found and cannot repair: what, where, since when. It goes once it is no longer so.
 
-    `kind` is original_missing, original_damaged, payload_missing, orphaned_object or letter_unreadable.
+    `kind` is original_missing, original_damaged, payload_missing, orphaned_object, letter_missing, letter_unreadable,
+    stalled, outbox_unsent or not_swept.
     """
 
     __tablename__ = "findings"
@@ -349,6 +364,19 @@ class Finding(Table):
     message: Mapped[str] = mapped_column(Text)
     found_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class SweepMark(Table):
+    """What sweep remembers from one time to the next, whichever process sweeps: how far it has come in a long list
+    (`position`), and how often something was tried (`tries`). Whoever moves `due_at` by compare-and-set has the turn.
+    """
+
+    __tablename__ = "sweep_marks"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    position: Mapped[str | None] = mapped_column(Text)
 
 
 class ApiToken(Table):
@@ -380,3 +408,5 @@ class Tombstone(Table):
     purged_at: Mapped[datetime] = mapped_column(index=True)
     indexed_version: Mapped[int] = mapped_column(default=0)
     index_generation: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (Index("ix_tombstones_behind", "purged_at", postgresql_where=_BEHIND, sqlite_where=_BEHIND),)

@@ -62,6 +62,23 @@ def upgrade() -> None:
     with op.batch_alter_table("replays", schema=None) as batch_op:
         batch_op.create_index("ix_replays_state", ["state", "created_at"], unique=False)
 
+    op.create_table(
+        "sweep_marks",
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", shared.database.tables.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("position", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("sweep_marks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sweep_marks_due_at"), ["due_at"], unique=False)
+    for name, table, column, condition in (
+        ("ix_ledger_claimed", "ledger", "created_at", "state = 'claimed'"),
+        ("ix_tombstones_behind", "tombstones", "purged_at", "indexed_version < version"),
+    ):
+        where = sa.text(condition)
+        op.create_index(name, table, [column], unique=False, postgresql_where=where, sqlite_where=where)
+
     with op.batch_alter_table("dead_letters", schema=None) as batch_op:
         batch_op.add_column(sa.Column("reason", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("replays", sa.Integer(), server_default="0", nullable=False))
@@ -71,7 +88,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table("documents", schema=None) as batch_op:
         batch_op.add_column(sa.Column("verified_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("review", sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("base", sa.JSON(none_as_null=True), nullable=True))
+        batch_op.add_column(sa.Column("review", sa.JSON(none_as_null=True), nullable=True))
         batch_op.add_column(sa.Column("accepted_code", sa.String(length=40), nullable=True))
         batch_op.add_column(sa.Column("replaced_by", sa.String(length=36), nullable=True))
         batch_op.create_index(
@@ -81,3 +99,19 @@ def upgrade() -> None:
             postgresql_where=sa.text("replaced_by IS NOT NULL"),
             sqlite_where=sa.text("replaced_by IS NOT NULL"),
         )
+        batch_op.create_index("ix_documents_verified", ["verified_at"], unique=False)
+    # What was received was hashed on its way in.
+    op.execute("UPDATE documents SET verified_at = received_at")
+        batch_op.create_index(
+            "ix_documents_review",
+            ["owner"],
+            unique=False,
+            postgresql_where=sa.text("review IS NOT NULL"),
+            sqlite_where=sa.text("review IS NOT NULL"),
+        )
+
+    with op.batch_alter_table("document_steps", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("pages", sa.JSON(none_as_null=True), nullable=True))
+
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index("ix_events_run", ["document_id", "runid", "type"], unique=False)
