@@ -3,60 +3,23 @@
 Whatever is heavy is imported by the command that needs it: `docuelevate --help` answers at once.
 """
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from local.terminal import DEFAULT_URL, Connection, connected, plain, row, segment, write_json
 
 if TYPE_CHECKING:
     import httpx
 
-    from local.client import ApiClient
     from local.uploading import Outcome
 
-DEFAULT_URL = "http://localhost:8000"
 PIECE_BYTES = 256 * 1024
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Connection:
-    """Which server, and how results are written."""
-
-    url: str = DEFAULT_URL
-    token: str | None = None
-    as_json: bool = False
-
-    def client(self) -> "ApiClient":
-        """A client for it."""
-        from local.client import ApiClient
-
-        return ApiClient(self.url, self.token)
-
-
-def connected(command: F) -> F:
-    """Give a command the connection options as well; they win over those before its name."""
-    for option in (
-        click.option("--json", is_flag=True, callback=_keep("as_json"), expose_value=False, help="Write JSON."),
-        click.option("--token", callback=_keep("token"), expose_value=False, help="Token to sign in with."),
-        click.option("--url", callback=_keep("url"), expose_value=False, help="Address of the server."),
-    ):
-        command = option(command)
-    return command
-
-
-def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        if value:
-            ctx.obj = replace(ctx.obj or Connection(), **{name: value})
-
-    return keep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -145,7 +108,7 @@ def create_token(name: str, scope: str, expires_days: int | None, owner: str, as
         raise click.ClickException(str(error)) from error
     if as_json:
         shown = {"id": row.id, "name": name, "scope": scope, "prefix": row.prefix, "token": secret}
-        _write_json(shown | {"expires_at": expires_at.isoformat() if expires_at else None})
+        write_json(shown | {"expires_at": expires_at.isoformat() if expires_at else None})
         return
     click.echo(secret)
     click.echo("Keep it well: it is not shown again.", err=True)
@@ -189,7 +152,7 @@ def upload(
             outcomes = wait_for_all(client, outcomes, timeout_seconds=timeout, on_outcome=say)
     failed = [outcome for outcome in outcomes if not outcome.ok]
     if connection.as_json:
-        _write_json({"documents": [asdict(outcome) for outcome in outcomes]})
+        write_json({"documents": [asdict(outcome) for outcome in outcomes]})
     else:
         click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} file(s) {'ready' if wait else 'uploaded'}.")
     sys.exit(1 if failed else 0)
@@ -218,11 +181,11 @@ def list_(connection: Connection, /, limit: int, query: str | None, tags: Sequen
             results += page["results"]
     results = results[:limit]
     if connection.as_json:
-        _write_json({"count": count, "results": results})
+        write_json({"count": count, "results": results})
         return
     for each in results:
         date = each["document_date"] or each["received_at"][:10]
-        click.echo(f"{each['id']}  {_status_word(each['status'])}  {date}  {_plain(each['title'])}")
+        click.echo(f"{each['id']}  {_status_word(each['status'])}  {date}  {plain(each['title'])}")
     click.echo(f"{len(results)} of {count}", err=True)
 
 
@@ -233,19 +196,19 @@ def list_(connection: Connection, /, limit: int, query: str | None, tags: Sequen
 def show(connection: Connection, document_id: str) -> None:
     """Show a document: where it stands, its metadata, its steps."""
     with connection.client() as client:
-        document = client.get(f"/api/documents/{_segment(document_id)}")
+        document = client.get(f"/api/documents/{segment(document_id)}")
     if connection.as_json:
-        _write_json(document)
+        write_json(document)
         return
-    click.echo(click.style(_plain(document["title"]), bold=True))
+    click.echo(click.style(plain(document["title"]), bold=True))
     for name in ("id", "status", "filename", "media_type", "size", "pages", "received_at", "version"):
-        _row(name, document[name])
+        row(name, document[name])
     if failure := document["failure"]:
-        _row("problem", f"{failure['code']}: {failure['message']} {failure['hint']}")
+        row("problem", f"{failure['code']}: {failure['message']} {failure['hint']}")
     for name, value in document["metadata"].items():
-        _row(name, _shown_value(value))
+        row(name, _shown_value(value))
     for step in document["steps"]:
-        _row(step["step"], " ".join(str(part) for part in (step["state"], step["code"], step["finished"]) if part))
+        row(step["step"], " ".join(str(part) for part in (step["state"], step["code"], step["finished"]) if part))
 
 
 @main.command()
@@ -258,11 +221,11 @@ def search(connection: Connection, query: str, limit: int) -> None:
     with connection.client() as client:
         found = client.get("/api/search", q=query, page_size=limit)
     if connection.as_json:
-        _write_json(found)
+        write_json(found)
         return
     for hit in found["hits"]:
         page = f", page {hit['page_numbers'][0]}" if hit["page_numbers"] else ""
-        click.echo(f"{click.style(_plain(hit['title']), bold=True)}  ({hit['id']}{page})")
+        click.echo(f"{click.style(plain(hit['title']), bold=True)}  ({hit['id']}{page})")
         click.echo(f"    {_marked(hit['snippet'])}")
     click.echo(f"{found['total']} found in {found['took_ms']:.0f} ms", err=True)
 
@@ -277,7 +240,7 @@ def search(connection: Connection, query: str, limit: int) -> None:
 @click.pass_obj
 def download(connection: Connection, document_id: str, part: str, output: str | None) -> None:
     """Download a document."""
-    path = f"/api/documents/{_segment(document_id)}/{part}{'?format=plain' if part == 'text' else ''}"
+    path = f"/api/documents/{segment(document_id)}/{part}{'?format=plain' if part == 'text' else ''}"
     with connection.client() as client, client.download(path) as answer:
         if output == "-":
             for piece in answer.iter_bytes(PIECE_BYTES):
@@ -286,7 +249,7 @@ def download(connection: Connection, document_id: str, part: str, output: str | 
         target = _target(answer, output, f"{document_id}.{'txt' if part == 'text' else part}")
         _save(answer, target)
     if connection.as_json:
-        _write_json({"id": document_id, "path": str(target), "size": target.stat().st_size})
+        write_json({"id": document_id, "path": str(target), "size": target.stat().st_size})
     else:
         click.echo(str(target))
 
@@ -302,9 +265,9 @@ def replay(connection: Connection, document_id: str, start: str, force: bool, la
     """Send a document through its steps again."""
     body = {"from": start, "force": force, "options": {"language": language} if language else {}}
     with connection.client() as client:
-        answer = client.post(f"/api/documents/{_segment(document_id)}/replay", body)
+        answer = client.post(f"/api/documents/{segment(document_id)}/replay", body)
     if connection.as_json:
-        _write_json(answer)
+        write_json(answer)
     else:
         click.echo(f"Run {answer['runid']} started at {answer['started_at_step']}.")
 
@@ -320,10 +283,10 @@ def events(connection: Connection, document_id: str | None, event_type: str | No
     with connection.client() as client:
         page = client.get("/api/events", subject=document_id, type=event_type, page_size=limit)
     if connection.as_json:
-        _write_json(page)
+        write_json(page)
         return
     for each in page["results"]:
-        click.echo(f"{each['time']}  {each['type']:42}  {_plain(each['subject'])}")
+        click.echo(f"{each['time']}  {each['type']:42}  {plain(each['subject'])}")
 
 
 @main.command()
@@ -334,13 +297,13 @@ def status(connection: Connection) -> None:
     with connection.client() as client:
         counts, ready = client.get("/api/status"), client.ready()
     if connection.as_json:
-        _write_json(counts | ready)
+        write_json(counts | ready)
     else:
         for name, number in counts["documents"].items():
-            _row(name, number)
-        _row("waiting to be sent", counts["outbox"])
+            row(name, number)
+        row("waiting to be sent", counts["outbox"])
         for name, state in ready["dependencies"].items():
-            _row(name, "ok" if state["ok"] else state["message"])
+            row(name, "ok" if state["ok"] else state["message"])
     sys.exit(0 if ready["status"] != "unavailable" else 1)
 
 
@@ -348,7 +311,7 @@ def _say_outcome(outcome: "Outcome") -> None:
     colour = "green" if outcome.ok else "red"
     word = click.style(f"{outcome.word:10}", fg=colour)
     reason = " ".join(part for part in (outcome.code, outcome.message) if part)
-    click.echo(" ".join(part for part in (word, _plain(outcome.path), outcome.id, _plain(reason)) if part))
+    click.echo(" ".join(part for part in (word, plain(outcome.path), outcome.id, plain(reason)) if part))
 
 
 def _silent(_outcome: "Outcome") -> None:
@@ -356,23 +319,13 @@ def _silent(_outcome: "Outcome") -> None:
 
 
 def _marked(snippet: Sequence[Mapping[str, Any]]) -> str:
-    parts = [(_plain(part["text"]), part["hit"]) for part in snippet]
+    parts = [(plain(part["text"]), part["hit"]) for part in snippet]
     return "".join(click.style(text, underline=True) if hit else text for text, hit in parts).strip()
-
-
-def _plain(text: str) -> str:
-    """One line without control characters: what stands in a document must not steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _status_word(word: str) -> str:
     colour = {"ready": "green", "attention": "red", "processing": "yellow"}.get(word)
     return click.style(f"{word:10}", fg=colour)
-
-
-def _row(name: str, value: object) -> None:
-    if value not in (None, "", []):
-        click.echo(f"  {name.replace('_', ' '):20} {_plain(str(value))}")
 
 
 def _shown_value(value: Any) -> str:
@@ -384,12 +337,6 @@ def _shown_value(value: Any) -> str:
     if isinstance(plain, dict):
         return f"{plain['value']} {plain['currency'] or ''}".strip()
     return str(plain)
-
-
-def _segment(document_id: str) -> str:
-    if not all(character.isalnum() or character == "-" for character in document_id):
-        raise click.ClickException("The id is the one that `docuelevate list` shows.")
-    return document_id
 
 
 def _target(answer: "httpx.Response", output: str | None, default: str) -> Path:
@@ -426,7 +373,3 @@ def _setting_problem(problem: Mapping[str, Any]) -> str:
     name = "_".join(str(part) for part in problem["loc"]).upper()
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
-
-
-def _write_json(content: object) -> None:
-    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
