@@ -172,6 +172,7 @@ def _new_document(arrival: Arrival) -> Document:
         sha256=arrival.original.sha256,
         channel=arrival.channel,
         received_at=now,
+        verified_at=now,
         original=arrival.original.model_dump(mode="json"),
         runid=arrival.runid,
         run_from=PIPELINE[0].value,

@@ -99,9 +99,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("replaced_by IS NOT NULL"),
             sqlite_where=sa.text("replaced_by IS NOT NULL"),
         )
-        batch_op.create_index("ix_documents_verified", ["verified_at"], unique=False)
-    # What was received was hashed on its way in.
-    op.execute("UPDATE documents SET verified_at = received_at")
         batch_op.create_index(
             "ix_documents_review",
             ["owner"],
@@ -109,6 +106,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("review IS NOT NULL"),
             sqlite_where=sa.text("review IS NOT NULL"),
         )
+        batch_op.create_index("ix_documents_verified", ["verified_at"], unique=False)
+    # What was received was hashed on its way in.
+    op.execute("UPDATE documents SET verified_at = received_at")
 
     with op.batch_alter_table("document_steps", schema=None) as batch_op:
         batch_op.add_column(sa.Column("pages", sa.JSON(none_as_null=True), nullable=True))
