@@ -226,21 +226,23 @@ class DirectoryObjectStore:
             # A directory that this process may only read.
             return time.time_ns()
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """Every object under a prefix in key order, one folder at a time. Hidden files are nobody's objects."""
-        return (info for key in self._keys(prefix) if (info := self.head(key)) is not None)
+        return (info for key in self._keys(prefix, after) if (info := self.head(key)) is not None)
 
-    def _keys(self, prefix: str) -> Iterator[str]:
+    def _keys(self, prefix: str, after: str = "") -> Iterator[str]:
         if prefix and not any(top.startswith(prefix) for top in PREFIXES):
             check_prefix(prefix)
-        return self._walk("", prefix)
+        return self._walk("", prefix, after)
 
-    def _walk(self, base: str, prefix: str) -> Iterator[str]:
+    def _walk(self, base: str, prefix: str, after: str) -> Iterator[str]:
         for name in self._entries(base):
             path = base + name
             if name.endswith("/") and (path.startswith(prefix) or prefix.startswith(path)):
-                yield from self._walk(path, prefix)
-            elif not name.endswith("/") and path.startswith(prefix):
+                # A folder that sorts before `after` holds nothing behind it, unless `after` lies inside.
+                if path > after or after.startswith(path):
+                    yield from self._walk(path, prefix, after)
+            elif not name.endswith("/") and path.startswith(prefix) and path > after:
                 yield path
 
     def _entries(self, base: str) -> Sequence[str]:

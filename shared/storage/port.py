@@ -89,8 +89,11 @@ class ObjectStore(Protocol):
     def head(self, key: str) -> ObjectInfo | None:
         """What is known of the object; None where there is none."""
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object under a prefix in key order, fetched as needed. `sha256` and `metadata` may be missing."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Every object under a prefix in key order, fetched as needed. `sha256` and `metadata` may be missing.
+
+        With `after` only the keys that come behind that one, which itself need not be there.
+        """
 
     def copy(
         self, source: ObjectInfo, target: str, *, media_type: str, metadata: Mapping[str, str] | None = None

@@ -244,14 +244,14 @@ class S3ObjectStore:
                 raise Unavailable(f"there is no bucket {self.bucket}") from error
             self._bucket_seen = True
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """Every object under a prefix in key order, a page at a time; without media type, sha256 and metadata."""
         if prefix and not any(top.startswith(prefix) for top in PREFIXES):
             check_prefix(prefix)
-        return (info for page in self._pages(prefix) for info in page if _is_usable(info.key))
+        return (info for page in self._pages(prefix, after) for info in page if _is_usable(info.key))
 
-    def _pages(self, prefix: str) -> Iterator[Sequence[ObjectInfo]]:
-        request: dict[str, str] = {}
+    def _pages(self, prefix: str, after: str = "") -> Iterator[Sequence[ObjectInfo]]:
+        request = {"StartAfter": after} if after else {}
         while True:
             with _translated(prefix):
                 page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **request)

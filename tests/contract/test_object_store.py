@@ -358,6 +358,10 @@ def test_a_list_is_complete_and_in_key_order(store: ObjectStore) -> None:
     assert [info.key for info in store.list(prefix + "part-000")] == [f"{prefix}part-000{n}" for n in range(10)]
     assert [info.key for info in store.list("documents/")] == expected
     assert [info.key for info in store.list("")] == [*expected, "tombstones/x"]
+    for place in (0, 1, 3, 4, 5, 1013, 1014, 1016):
+        assert [info.key for info in store.list(prefix, after=expected[place])] == expected[place + 1 :]
+    assert [info.key for info in store.list("documents/", after=expected[0][:-1])] == expected
+    assert list(store.list("documents/", after="documents0")) == []
     assert store.delete_prefix(prefix) == len(names)
     assert [info.key for info in store.list("")] == ["tombstones/x"]
 
