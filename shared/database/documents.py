@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -95,18 +96,13 @@ def received_event(document: Document, *, source: str, runid: str) -> Event:
 
 def enqueue(session: Session, event: Event, *, grace: timedelta = timedelta(0)) -> None:
     """Put an event into the outbox, in the transaction of the change that it tells of."""
-    now = datetime.now(UTC)
-    document_id = event.payload.get("document_id")
-    session.add(
-        OutboxEvent(
-            source=event.source,
-            id=event.id,
-            document_id=document_id,
-            body=event.to_json(),
-            created_at=now,
-            not_before=now + grace,
-        )
-    )
+    session.add(OutboxEvent(**_outbox_values(event, grace)))
+
+
+def enqueue_again(session: Session, event: Event) -> None:
+    """The same for an event that was sent before; one that still waits in the outbox goes out anyway."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(insert(OutboxEvent).values(_outbox_values(event, timedelta(0))).on_conflict_do_nothing())
 
 
 def locked_document(session: Session, document_id: str) -> Document | None:
@@ -141,6 +137,19 @@ def touch(document: Document, *, content: bool) -> None:
     document.version += 1 if content else 0
     document.changed_at = datetime.now(UTC)
     document.resends, document.resend_at = 0, None
+
+
+def _outbox_values(event: Event, grace: timedelta) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "source": event.source,
+        "id": event.id,
+        "document_id": event.payload.get("document_id"),
+        "body": event.to_json(),
+        "created_at": now,
+        "not_before": now + grace,
+        "attempts": 0,
+    }
 
 
 def _claim(session: Session, arrival: Arrival, *, over_trash: bool) -> Document | None:
