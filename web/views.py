@@ -77,7 +77,8 @@ def detail(document: Document, tags: Iterable[str], steps: Sequence[DocumentStep
 
 def timeline_entry(row: ArchivedEvent, current_run: str) -> TimelineEntry:
     """An archived event as an entry of the document's timeline."""
-    data = json.loads(row.body).get("data") or {}
+    event = json.loads(row.body)
+    data = event.get("data") or {}
     return TimelineEntry(
         number=row.number,
         id=row.id,
@@ -88,8 +89,10 @@ def timeline_entry(row: ArchivedEvent, current_run: str) -> TimelineEntry:
         recorded_at=row.recorded_at,
         runid=row.runid,
         current_run=row.runid in (None, current_run),
+        replayof=event.get("replayof"),
+        replayrun=event.get("replayrun"),
         step=_step_of(row, data),
-        summary=_sentence(row.type, data),
+        summary=event_sentence(row.type, data),
         data=data,
     )
 
@@ -235,7 +238,8 @@ _SENTENCES = {
 }
 
 
-def _sentence(event_type: str, data: dict[str, Any]) -> str:
+def event_sentence(event_type: str, data: dict[str, Any]) -> str:
+    """What an event tells, in one sentence."""
     short = event_type.removeprefix("org.docuelevate.").removesuffix(".v1")
     try:
         return _SENTENCES.get(short, short).format_map(data)

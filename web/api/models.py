@@ -223,7 +223,10 @@ class ReplayAnswer(Frozen):
 
 
 class TimelineEntry(Frozen):
-    """One event of a document. `data` are those of the event, as archived."""
+    """One event of a document. `data` are those of the event, as archived.
+
+    `replayof` names the event that this one repeats; `replayrun` the replay, or else the run, that it began.
+    """
 
     number: int
     id: str
@@ -234,6 +237,8 @@ class TimelineEntry(Frozen):
     recorded_at: datetime
     runid: str | None = None
     current_run: bool = True
+    replayof: str | None = None
+    replayrun: str | None = None
     step: str | None = None
     summary: str
     data: dict[str, Any]
