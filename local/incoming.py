@@ -6,10 +6,8 @@ is ingest's work, which knows what it has seen; so announcing a file twice is ha
 """
 
 import asyncio
-import fcntl
 import logging
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from urllib.parse import quote
 
 from shared.errors import DocuElevateError, InvalidKey
 from shared.events import Event, ObjectCreated, new_event
+from shared.sources import is_being_written, is_finished_name
 from shared.storage.keys import INCOMING
 from shared.storage.port import ObjectStore
 
@@ -32,11 +31,6 @@ FIRST_REPEAT_SECONDS = 600.0
 LONGEST_REPEAT_SECONDS = 24 * 3600.0
 EMPTY_FILE_PATIENCE = 10
 """An empty file is mostly one whose writer has not begun; it has to be quiet that many times longer."""
-
-_UNFINISHED = re.compile(
-    r"\..*|~\$.*|.*~|.*\.(?:part|partial|tmp|temp|crdownload|download|filepart|opdownload|swp|lock)|thumbs\.db|desktop\.ini",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -151,7 +145,7 @@ def look(directory: Path) -> Iterator[tuple[str, Signature]]:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if _UNFINISHED.fullmatch(entry.name):
+                    if not is_finished_name(entry.name):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((folder / entry.name, f"{prefix}{entry.name}/"))
@@ -160,20 +154,3 @@ def look(directory: Path) -> Iterator[tuple[str, Signature]]:
                         yield f"{prefix}{entry.name}", Signature(status.st_size, status.st_mtime_ns, status.st_ino)
         except OSError as error:
             logger.debug("%s cannot be read: %s", folder, error)
-
-
-def is_being_written(path: Path) -> bool:
-    """Whether some process has the file open for writing, as far as the file system tells. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        # A read lease is granted only while nobody has the file open for writing.
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        # Not ours, or a file system without leases: the quiet time has to do.
-        return False
-    finally:
-        os.close(descriptor)
-    return False

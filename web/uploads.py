@@ -4,7 +4,6 @@ The original is stored before the row that names it (architecture §2.7); whatev
 of this is plain blocking code for one thread at a time; `web.api.upload` brings the bytes.
 """
 
-import json
 import logging
 import re
 import uuid
@@ -22,7 +21,7 @@ from shared.database.tables import Document, IdempotencyKey
 from shared.documents import ObjectReference, Status, new_document_id
 from shared.errors import EXPLANATIONS, DocuElevateError, FailureCode
 from shared.events import RunOptions
-from shared.metadata import Metadata, Value
+from shared.originals import Provenance
 from shared.storage import keys
 from shared.storage.port import ObjectStore, ObjectWriter
 from web.api.models import LANGUAGE_PATTERN, UploadAnswer, UploadedDocument
@@ -56,18 +55,6 @@ class UploadOptions:
     tags: tuple[str, ...] = ()
     language: str | None = None
     force: bool = False
-
-    @property
-    def metadata(self) -> Metadata:
-        """What the person set, as metadata."""
-        title = Value[str](value=self.title, origin="user", locked=True) if self.title else None
-        tags = tuple(Value[str](value=tag, origin="user", locked=True) for tag in self.tags)
-        return Metadata(title=title, tags=tags)
-
-    @property
-    def locked(self) -> frozenset[str]:
-        """The fields that the person set."""
-        return frozenset(name for name, given in (("title", self.title), ("tags", self.tags)) if given)
 
 
 def upload_options(fields: dict[str, list[str]]) -> UploadOptions:
@@ -148,7 +135,7 @@ class Upload:
             raise TooLarge(f"At most {self.max_files} files in one upload.")
         unfinished = [file for file in self.files if file.reference is None]
         if len(unfinished) >= MOST_OPEN_WRITERS:
-            self._commit(unfinished[0], RunOptions())
+            self._commit(unfinished[0], UploadOptions())
         document_id = new_document_id()
         closing = ExitStack()
         writer = closing.enter_context(self.store.writer(keys.original(document_id), create_only=True))
@@ -174,16 +161,15 @@ class Upload:
         """Store what is not stored yet and make the documents. Raises InvalidParameter without a file."""
         if not self.files:
             raise InvalidParameter("The form has no file: send at least one in the field `file`.", code="missing_file")
-        run_options = RunOptions(language=options.language)
         if not options.force:
             self._find_duplicates()
         for file in self.files:
             if file.duplicate_of is None and file.reference is None:
-                self._commit(file, run_options)
+                self._commit(file, options)
         # A transaction that fails may have been committed all the same; sweep adopts what has no row.
         self._undecided = True
         try:
-            outcome = self._register_files(options, run_options, idempotency_key)
+            outcome = self._register_files(options, idempotency_key)
         except RequestError:
             # Our own refusal: that transaction was not even tried to commit.
             self._undecided = False
@@ -191,13 +177,13 @@ class Upload:
         self._undecided = False
         return outcome
 
-    def _register_files(self, options: UploadOptions, run_options: RunOptions, idempotency_key: str | None) -> Outcome:
+    def _register_files(self, options: UploadOptions, idempotency_key: str | None) -> Outcome:
         with writing(self.engine) as session:
             earlier = _claim_key(session, self.owner, idempotency_key)
             if earlier is not None:
                 require_same_files(earlier.answer, [file.sha256 for file in self.files])
                 return earlier
-            documents = [self._register(session, file, options, run_options) for file in self.files]
+            documents = [self._register(session, file, options) for file in self.files]
             created = {document.id for document in documents if document.duplicate_of is None}
             outcome = Outcome(202 if created else 200, UploadAnswer(documents=tuple(documents)))
             _keep_answer(session, self.owner, idempotency_key, outcome)
@@ -215,20 +201,25 @@ class Upload:
             if first is not file and file.duplicate_of is None:
                 file.duplicate_of = first.document_id
 
-    def _commit(self, file: ReceivedFile, options: RunOptions) -> None:
-        about = {
-            "filename": file.filename,
-            "owner": self.owner,
-            "channel": self.channel,
-            "options": json.dumps(options.model_dump(mode="json", exclude_none=True)),
-        }
+    def _commit(self, file: ReceivedFile, options: UploadOptions) -> None:
+        about = self._provenance(file, options).to_metadata()
         file.reference = file.writer.commit(media_type=file.media_type, metadata=about)
 
-    def _register(
-        self, session: Session, file: ReceivedFile, options: UploadOptions, run_options: RunOptions
-    ) -> UploadedDocument:
+    def _provenance(self, file: ReceivedFile, options: UploadOptions) -> Provenance:
+        return Provenance(
+            filename=file.filename,
+            owner=self.owner,
+            channel=self.channel,
+            options=RunOptions(language=options.language),
+            title=options.title,
+            tags=options.tags,
+            force=options.force,
+        )
+
+    def _register(self, session: Session, file: ReceivedFile, options: UploadOptions) -> UploadedDocument:
         if file.reference is None:
             return _duplicate(file, holder_of(session, self.owner, file.sha256))
+        provenance = self._provenance(file, options)
         arrival = Arrival(
             document_id=file.document_id,
             runid=str(uuid.uuid4()),
@@ -236,9 +227,9 @@ class Upload:
             filename=file.filename,
             channel=self.channel,
             owner=self.owner,
-            options=run_options,
-            user_metadata=options.metadata,
-            locked=options.locked,
+            options=provenance.options,
+            user_metadata=provenance.user_metadata,
+            locked=provenance.locked,
         )
         registration = register(session, arrival, source=SOURCE, force=options.force)
         if registration.duplicate_of is not None:

@@ -1,9 +1,8 @@
-"""What an incoming object is called and how it is told apart. Pure."""
+"""What an incoming object is called, and what kind of file it is. Pure."""
 
 import mimetypes
 import re
 import unicodedata
-from hashlib import sha256
 from pathlib import PurePosixPath
 
 from shared.storage.port import ObjectInfo
@@ -11,17 +10,6 @@ from shared.storage.port import ObjectInfo
 MAX_FILENAME_CHARACTERS = 255
 _UNKNOWN = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,99}")
-
-
-def identity(bucket: str, info: ObjectInfo) -> str:
-    """One version of an object, the same for notification and listing: the version id, else etag and last change."""
-    version = info.version_id or f"{info.etag} {info.last_modified.isoformat()}"
-    return named_identity(bucket, info.key, version)
-
-
-def named_identity(bucket: str, key: str, version: str) -> str:
-    """The identity of a version that can only be named, because the object is not there."""
-    return sha256("\n".join((bucket, key, version)).encode()).hexdigest()
 
 
 def filename(key: str) -> str:

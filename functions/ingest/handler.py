@@ -13,21 +13,18 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from functions.ingest.core import filename, identity, media_type, named_identity
+from functions.ingest.core import filename, media_type
 from shared.database.documents import Arrival, register
 from shared.database.engine import writing
 from shared.database.tables import LOCAL_OWNER, LedgerEntry
 from shared.documents import ObjectReference, new_document_id
 from shared.errors import InvalidEvent, ObjectChanged, ObjectExists, ObjectNotFound
 from shared.events import AnyData, Event, ObjectCreated, from_json
+from shared.originals import Provenance
+from shared.sources import CLAIMED, DUPLICATE, RECEIVED, REJECTED, identity, named_identity
 from shared.step import StepContext
 from shared.storage import keys
 from shared.storage.port import ObjectInfo, ObjectStore
-
-CLAIMED = "claimed"
-RECEIVED = "received"
-DUPLICATE = "duplicate"
-REJECTED = "rejected"
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +103,7 @@ class Ingester:
     def _copied(self, info: ObjectInfo, entry: LedgerEntry) -> ObjectReference:
         target = keys.original(entry.document_id)
         # What is needed to adopt the original, should its row never come to be (rules 1).
-        about = {"filename": filename(info.key), "owner": LOCAL_OWNER, "channel": self.channel, "runid": entry.runid}
+        about = Provenance(filename(info.key), LOCAL_OWNER, self.channel).to_metadata()
         try:
             return self.store.copy(info, target, media_type=media_type(info), metadata=about)
         except ObjectExists:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from local.incoming import EMPTY_FILE_PATIENCE, FIRST_REPEAT_SECONDS, Sightings, Signature, is_being_written, look
+from local.incoming import EMPTY_FILE_PATIENCE, FIRST_REPEAT_SECONDS, Sightings, Signature, look
+from shared.sources import is_being_written
 
 FILE = Signature(size=10, modified_ns=1, inode=1)
 GROWN = Signature(size=20, modified_ns=2, inode=1)
