@@ -2,11 +2,13 @@
 
 from web.access import Guarded
 from web.api.archive import ARCHIVE_ROUTES
+from web.api.dead_letters import DEAD_LETTER_ROUTES
 from web.api.description import description_routes
 from web.api.documents import DOCUMENT_ROUTES
 from web.api.files import FILE_ROUTES
 from web.api.finding import FINDING_ROUTES
 from web.api.health import HEALTH_ROUTES
+from web.api.replays import REPLAY_ROUTES
 from web.api.stream import STREAM_ROUTES
 from web.api.tokens import TOKEN_ROUTES
 
@@ -18,6 +20,8 @@ def api_routes() -> list[Guarded]:
         *FILE_ROUTES,
         *FINDING_ROUTES,
         *ARCHIVE_ROUTES,
+        *REPLAY_ROUTES,
+        *DEAD_LETTER_ROUTES,
         *STREAM_ROUTES,
         *TOKEN_ROUTES,
         *HEALTH_ROUTES,
