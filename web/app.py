@@ -78,7 +78,7 @@ def context_from_environment() -> Context:
 
 
 def create_app(context: Context, pages: Pages | None = None) -> Starlette:
-    """The application; its lifespan runs the relay. Without `pages` it is the API alone."""
+    """The application; its lifespan runs the relay and the replays. Without `pages` it is the API alone."""
     routes = [*api_routes(), *(pages.routes(context) if pages else ())]
     if open_routes := unguarded(routes):
         raise UnguardedRoute(f"no need declared: {open_routes}")
@@ -121,13 +121,15 @@ def _error_handler(settings: WebSettings, tell: Callable[[Request, RequestError]
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     context: Context = app.state.context
-    relay = asyncio.create_task(_kept_running("outbox relay", context.relay.run))
+    work = {"outbox relay": context.relay.run, "replays": context.replays.run}
+    tasks = [asyncio.create_task(_kept_running(name, run)) for name, run in work.items()]
     try:
         yield
     finally:
         await context.changes.close()
-        relay.cancel()
-        await asyncio.wait([relay])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _kept_running(name: str, work: Callable[[], Awaitable[None]]) -> None:

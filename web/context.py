@@ -1,6 +1,7 @@
 """What the routes work with: built once in `web.app`, handed to each request."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import Engine
 from starlette.requests import Request
@@ -8,7 +9,9 @@ from starlette.requests import Request
 from shared.search.port import SearchReader
 from shared.storage.port import ObjectStore
 from web.changes import ChangeFeed
+from web.long_work import long_work
 from web.outbox import Relay
+from web.replays import Replays
 from web.settings import WebSettings
 from web.unlocking import Unlocker
 
@@ -24,6 +27,11 @@ class Context:
     relay: Relay
     changes: ChangeFeed
     unlocker: Unlocker
+
+    @cached_property
+    def replays(self) -> Replays:
+        """Replays and rebuilds."""
+        return long_work(self.engine, self.search, on_events=self.relay.wake)
 
 
 def context_of(request: Request) -> Context:

@@ -87,14 +87,22 @@ def moment(parameters: QueryParams, name: str, *, end_of_day: bool = False) -> d
     if not text:
         return None
     try:
+        return moment_of(text, end_of_day=end_of_day)
+    except ValueError as error:
+        raise InvalidParameter(f"{name} must be an ISO 8601 date or time") from error
+
+
+def moment_of(text: str, *, end_of_day: bool = False) -> datetime:
+    """A time or date as in `moment`. Raises ValueError."""
+    try:
         if len(text) == len("2026-01-31"):
             day = datetime.combine(date.fromisoformat(text), time(), UTC)
             return day + timedelta(days=1, microseconds=-1) if end_of_day else day
         # A plus sign that was not percent-encoded arrives as a blank.
         found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidParameter(f"{name} must be an ISO 8601 date or time") from error
+    except OverflowError as error:
+        raise ValueError("the time is out of range") from error
 
 
 def _date(parameters: QueryParams, name: str) -> date | None:

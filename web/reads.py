@@ -94,14 +94,17 @@ class EventFilters:
 
 def list_events(
     session: Session,
-    owner: str,
+    owner: str | None,
     filters: EventFilters,
     *,
     cursor: str | None = None,
     page_size: int = DEFAULT_PAGE_SIZE,
 ) -> Page[ArchivedEventView]:
-    """The archived events of the owner's documents, newest first."""
-    return _events(session, _event_conditions(owner, filters), "-number", cursor, page_size).mapped(archived_event)
+    """The archived events of the owner's documents, newest first; without an owner the whole archive."""
+    conditions = event_conditions(filters)
+    if owner is not None:
+        conditions.append(ArchivedEvent.document_id.in_(select(Document.id).where(Document.owner == owner)))
+    return _events(session, conditions, "-number", cursor, page_size).mapped(archived_event)
 
 
 def facets(session: Session, owner: str, filters: DocumentFilters | None = None) -> Facets:
@@ -277,9 +280,9 @@ def _sort(ordering: str) -> Sort:
     return Sort(ordering, *keys[name], Document.id.expression)
 
 
-def _event_conditions(owner: str, filters: EventFilters) -> list[ColumnElement[bool]]:
-    mine = select(Document.id).where(Document.owner == owner)
-    found: list[ColumnElement[bool]] = [ArchivedEvent.document_id.in_(mine)]
+def event_conditions(filters: EventFilters) -> list[ColumnElement[bool]]:
+    """The filters as conditions on archived events, whosever they are."""
+    found: list[ColumnElement[bool]] = []
     if filters.type:
         short = filters.type.removeprefix(TYPE_PREFIX)
         known = [name for name in DATA_MODELS if short in (name, _short(name), name.removeprefix(TYPE_PREFIX))]

@@ -1,0 +1,21 @@
+"""Which worker goes on with which kind of replay."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from shared.search.port import SearchReader
+from web.redelivering import Redelivering
+from web.reindexing import Reindexing
+from web.replays import ReplayKind, Replays, Worker
+from web.reprocessing import Reprocessing
+
+
+def long_work(engine: Engine, search: SearchReader | None, *, on_events: Callable[[], None]) -> Replays:
+    """The replays of this server."""
+    workers: dict[ReplayKind, Worker] = {
+        ReplayKind.REDELIVER: Redelivering(engine),
+        ReplayKind.REPROCESS: Reprocessing(engine),
+        ReplayKind.REBUILD_INDEX: Reindexing(engine, search),
+    }
+    return Replays(engine, workers, on_events)
