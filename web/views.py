@@ -1,6 +1,7 @@
 """Rows into what the API answers and pages show. Reads no database: whoever calls brings the rows."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -224,10 +225,10 @@ def _step_of(row: ArchivedEvent, data: dict[str, Any]) -> str | None:
 _SENTENCES = {
     "object.created": "A file arrived in the bucket",
     "document.received": "Received {filename} by {channel}",
-    "document.converted": "Converted to PDF, {pages} page(s)",
+    "document.converted": "Converted to PDF, {pages} pages",
     "pages.requested": "Pages {batch[first]} to {batch[last]} sent to text recognition",
     "pages.recognized": "Text recognized on pages {batch[first]} to {batch[last]}",
-    "document.recognized": "Text recognized, {ocr_pages} of {pages} page(s) from images",
+    "document.recognized": "Text recognized, {ocr_pages} of {pages} pages from images",
     "document.enriched": "Metadata extracted by {extractor}",
     "document.updated": "Version {version}",
     "document.indexed": "Version {version} can be found by search",
@@ -238,10 +239,13 @@ _SENTENCES = {
 }
 
 
+_ONE_PAGE = re.compile(r"\b1 pages\b")
+
+
 def event_sentence(event_type: str, data: dict[str, Any]) -> str:
     """What an event tells, in one sentence."""
     short = event_type.removeprefix("org.docuelevate.").removesuffix(".v1")
     try:
-        return _SENTENCES.get(short, short).format_map(data)
+        return _ONE_PAGE.sub("1 page", _SENTENCES.get(short, short).format_map(data))
     except (KeyError, TypeError, IndexError):
         return short
