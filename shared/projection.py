@@ -1,11 +1,12 @@
 """What the events of a run mean for a document. A fold over all of them, so that their order does not matter.
 
-Pure: events and the former standing in, the new standing out. A result counts only where it was made from what the
-document stands on: text for this PDF, metadata for this text (rules 11 and 12). Success of a step beats its failure.
+Pure: the events and what stood when the run began in, what stands now out. A result counts only where it was made from
+what the document stands on: text for this PDF, metadata for this text (rules 11 and 12). Success of a step beats its
+failure.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +19,9 @@ from shared.events import (
     DocumentReceived,
     DocumentRecognized,
     Event,
-    PagesRecognized,
-    PagesRequested,
 )
-from shared.letters import STEP_OF_TRIGGER
+from shared.letters import MAX_CODE_CHARACTERS, STEP_OF_TRIGGER
+from shared.progress import Progress
 
 RESULTS = {
     Step.CONVERT: DocumentConverted.type,
@@ -61,6 +61,25 @@ class Standing:
     recognized: Payload | None = None
     enriched: Payload | None = None
 
+    @property
+    def fingerprints(self) -> tuple[str | None, ...]:
+        """What tells two standings apart: equal fingerprints mean equal bytes."""
+        return tuple(_fingerprint(result) for result in (self.converted, self.recognized, self.enriched))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of the current run besides its events. `progress` is that of batches whose events are left out.
+
+    `accepted` is the failure, or the notice that needs a decision, with which a person has taken the document as it is.
+    """
+
+    start: Step = Step.CONVERT
+    began_at: datetime | None = None
+    letters: Sequence[Letter] = ()
+    progress: Progress = field(default_factory=Progress)
+    accepted: str | None = None
+
 
 @dataclass(frozen=True)
 class StepView:
@@ -76,6 +95,7 @@ class StepView:
     hint: str | None = None
     done: int | None = None
     total: int | None = None
+    pages: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -90,113 +110,136 @@ class Projection:
     hint: str | None
     warnings: tuple[Notice, ...]
 
-
-def project(standing: Standing, run_from: Step, events: Sequence[Event], letters: Sequence[Letter] = ()) -> Projection:
-    """Fold the events of the current run over what the document stood on before."""
-    now = _results(standing, events)
-    steps = _steps(now, run_from, events, letters)
-    warnings = _warnings(now)
-    status, code, message, hint = _status(steps, warnings)
-    return Projection(now, steps, status, code, message, hint, warnings)
+    @property
+    def failed(self) -> StepView | None:
+        """The step that did not pass."""
+        return next((view for view in self.steps if view.state is StepState.FAILED), None)
 
 
-def content(projection: Projection) -> tuple[object, ...]:
-    """What readers and search see: the version moves when this does, and not on progress."""
-    standing = projection.standing
-    settled = (projection.status, projection.code) if projection.status is not Status.PROCESSING else None
-    results = (standing.converted, standing.recognized, standing.enriched)
-    return (*(result and result.get("fingerprint") for result in results), settled)
+_Chain = tuple[Event | None, ...]
+"""The events of one result of each step of the pipeline, each made from the one before."""
 
 
-def _results(standing: Standing, events: Sequence[Event]) -> Standing:
-    converted = _latest(events, DocumentConverted.type, standing.source_sha256) or standing.converted
-    recognized = _latest(events, DocumentRecognized.type, _fingerprint(converted)) or standing.recognized
-    enriched = _latest(events, DocumentEnriched.type, _fingerprint(recognized)) or standing.enriched
-    return Standing(standing.source_sha256, converted, recognized, enriched)
+def project(base: Standing, events: Sequence[Event], run: Run) -> Projection:
+    """Fold the events of the current run over what the document stood on when the run began."""
+    chain = _best_chain(base, events)
+    results = [event.payload if event else None for event in chain]
+    standing = Standing(
+        base.source_sha256,
+        results[0] or base.converted,
+        results[1] or base.recognized,
+        results[2] or base.enriched,
+    )
+    steps = _steps(chain, events, run)
+    return _judged(standing, steps, run.accepted)
 
 
-def _latest(events: Iterable[Event], event_type: str, made_from: str | None) -> Payload | None:
-    event = _latest_event(events, event_type, made_from)
-    return event.payload if event else None
+def _best_chain(base: Standing, events: Sequence[Event]) -> _Chain:
+    """The results of this run that got furthest, the latest of those.
+
+    Two workers of different releases may convert the same original differently; what one of them led to stands until
+    the other's has come as far, whatever order they arrive in.
+    """
+    return max(_chains(base, events), key=_rank)
 
 
-def _latest_event(events: Iterable[Event], event_type: str, made_from: str | None) -> Event | None:
-    matching = [e for e in events if e.type == event_type and e.payload.get("input_fingerprint") == made_from]
-    return max(matching, key=lambda event: (event.time, event.id), default=None)
+def _chains(base: Standing, events: Sequence[Event]) -> Iterator[_Chain]:
+    for converted in _made_from(events, DocumentConverted.type, base.source_sha256):
+        pdf = _fingerprint(converted.payload if converted else base.converted)
+        for recognized in _made_from(events, DocumentRecognized.type, pdf):
+            text = _fingerprint(recognized.payload if recognized else base.recognized)
+            for enriched in _made_from(events, DocumentEnriched.type, text):
+                yield converted, recognized, enriched
+
+
+def _made_from(events: Sequence[Event], event_type: str, source: str | None) -> Sequence[Event | None]:
+    """The results of one step from this input, of equal ones the latest; [None] where there is none."""
+    latest: dict[str | None, Event] = {}
+    for event in sorted(events, key=_moment):
+        if event.type == event_type and source and event.payload.get("input_fingerprint") == source:
+            latest[_fingerprint(event.payload)] = event
+    return list(latest.values()) or [None]
+
+
+def _rank(chain: _Chain) -> tuple[object, ...]:
+    got_to = tuple(event is not None for event in chain)
+    return got_to, tuple(_moment(event) for event in chain if event)
+
+
+def _moment(event: Event) -> tuple[datetime, str]:
+    return event.time, event.id
 
 
 def _fingerprint(result: Payload | None) -> str | None:
     return result.get("fingerprint") if result else None
 
 
-def _steps(
-    standing: Standing, run_from: Step, events: Sequence[Event], letters: Sequence[Letter]
-) -> tuple[StepView, ...]:
-    made_from = {
-        Step.CONVERT: standing.source_sha256,
-        Step.OCR: _fingerprint(standing.converted),
-        Step.ENRICH: _fingerprint(standing.recognized),
-    }
+def _steps(chain: _Chain, events: Sequence[Event], run: Run) -> tuple[StepView, ...]:
     views: list[StepView] = []
-    for step in PIPELINE:
-        if PIPELINE.index(step) < PIPELINE.index(run_from):
+    for step, result in zip(PIPELINE, chain, strict=True):
+        if PIPELINE.index(step) < PIPELINE.index(run.start):
             views.append(StepView(step, StepState.DONE))
-            continue
-        result = _latest_event(events, RESULTS[step], made_from[step])
-        views.append(_step(step, result, events, letters, views))
+        else:
+            views.append(_step(step, result, events, run, views))
     return tuple(views)
 
 
-def _step(
-    step: Step, result: Event | None, events: Sequence[Event], letters: Sequence[Letter], before: Sequence[StepView]
-) -> StepView:
-    started = max((e.time for e in events if e.type == _STARTS[step]), default=None)
-    done, total = _progress(events) if step is Step.OCR else (None, None)
+def _step(step: Step, result: Event | None, events: Sequence[Event], run: Run, before: Sequence[StepView]) -> StepView:
+    view = StepView(step, StepState.RUNNING, _started(step, events, run))
+    if step is Step.OCR and (progress := run.progress.plus(events)):
+        view = replace(view, done=progress.done, total=progress.total, pages=progress)
     if result is not None:
-        return StepView(step, StepState.DONE, started, result.time, attempts=1, done=total, total=total)
-    failure = _failure(step, events, letters)
-    if failure is not None:
-        return StepView(step, StepState.FAILED, started, *failure, done=done, total=total)
+        finished = replace(view, state=StepState.DONE, finished_at=result.time, attempts=1)
+        return replace(finished, done=view.total)
+    if (failed := _failure(view, events, run.letters)) is not None:
+        return failed
     if before and before[-1].state in (StepState.FAILED, StepState.SKIPPED):
-        return StepView(step, StepState.SKIPPED)
+        return StepView(step, StepState.SKIPPED, pages=view.pages)
     if before and before[-1].state is not StepState.DONE:
-        return StepView(step, StepState.WAITING)
-    return StepView(step, StepState.RUNNING, started, done=done, total=total)
+        return StepView(step, StepState.WAITING, pages=view.pages)
+    return view
 
 
-def _failure(
-    step: Step, events: Sequence[Event], letters: Sequence[Letter]
-) -> tuple[datetime, int, str, str, str] | None:
-    """Finished, attempts, code, message, hint."""
-    failures = [e for e in events if e.type == DocumentFailed.type and e.payload.get("step") == step]
+def _started(step: Step, events: Sequence[Event], run: Run) -> datetime | None:
+    started = max((e.time for e in events if e.type == _STARTS[step]), default=None)
+    # The event that starts a replay has the time of the one that it repeats.
+    return max(started, run.began_at) if started and run.began_at else started
+
+
+def _failure(view: StepView, events: Sequence[Event], letters: Sequence[Letter]) -> StepView | None:
+    failures = [e for e in events if e.type == DocumentFailed.type and e.payload.get("step") == view.step]
     if failures:
-        last = max(failures, key=lambda event: (event.time, event.id))
-        data = last.payload
-        return last.time, 1, data["code"], data["message"], data["hint"]
+        last = max(failures, key=_moment)
+        code, message, hint = (last.payload[name] for name in ("code", "message", "hint"))
+        failed = replace(view, state=StepState.FAILED, finished_at=last.time, attempts=1)
+        return replace(failed, code=code[:MAX_CODE_CHARACTERS], message=message, hint=hint)
     # A letter that says "held" tells of somebody at work, not of a failure.
-    given_up = [a for a in letters if STEP_OF_TRIGGER.get(a.trigger) == step and a.status != 409]
-    if given_up:
-        latest = max(given_up, key=lambda letter: letter.at)
-        arrivals = sum(letter.arrivals for letter in given_up)
-        return latest.at, arrivals, FailureCode.RETRIES_EXHAUSTED.value, latest.message, latest.hint
-    return None
+    given_up = [a for a in letters if STEP_OF_TRIGGER.get(a.trigger) == view.step and a.status != 409]
+    return _given_up(view, given_up) if given_up else None
 
 
-def _progress(events: Sequence[Event]) -> tuple[int | None, int | None]:
-    asked = {_range(e) for e in events if e.type == PagesRequested.type}
-    ready = {_range(e) for e in events if e.type == PagesRecognized.type}
-    if not asked and not ready:
-        return None, None
-    return _pages(ready), _pages(asked | ready)
+def _given_up(view: StepView, letters: Sequence[Letter]) -> StepView:
+    latest = max(letters, key=lambda letter: letter.at)
+    return replace(
+        view,
+        state=StepState.FAILED,
+        finished_at=latest.at,
+        attempts=sum(letter.arrivals for letter in letters),
+        code=FailureCode.RETRIES_EXHAUSTED.value,
+        message=latest.message,
+        hint=latest.hint,
+    )
 
 
-def _range(event: Event) -> tuple[int, int]:
-    batch = event.payload["batch"]
-    return batch["first"], batch["last"]
-
-
-def _pages(ranges: Iterable[tuple[int, int]]) -> int:
-    return sum(last - first + 1 for first, last in ranges)
+def _judged(standing: Standing, steps: tuple[StepView, ...], accepted: str | None) -> Projection:
+    warnings = _warnings(standing)
+    status, code, message, hint = _status(steps, warnings)
+    if status is not Status.ATTENTION or code != accepted:
+        return Projection(standing, steps, status, code, message, hint, warnings)
+    settled = tuple(notice.model_copy(update={"needs_decision": False}) for notice in warnings)
+    if any(view.state is StepState.FAILED for view in steps):
+        settled += (Notice(code=code or "", message=message or ""),)
+    return Projection(standing, steps, Status.READY, None, None, None, settled)
 
 
 def _warnings(standing: Standing) -> tuple[Notice, ...]:

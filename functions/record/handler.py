@@ -38,6 +38,7 @@ from shared.events import (
     new_event,
     version_id,
 )
+from shared.progress import BATCHES
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -66,16 +67,20 @@ class Recorder:
             self._note_removed_entry(event, document_id)
             return None
         metadata: dict[str, dict[str, Any]] = {}
+        # Batches tell of no metadata, and a large scan has thousands of them.
+        look = event.type not in BATCHES
         while True:
-            self._read_metadata(event, document_id, metadata)
+            if look:
+                self._read_metadata(event, document_id, metadata)
             try:
                 with writing(self.engine) as session:
                     version = _archive_and_project(session, event, document_id, metadata)
             except MetadataMissing:
-                continue
+                look = True
             except DocumentGone:
                 return None
-            return _updated(event, document_id, version) if document_id and version is not None else None
+            else:
+                return _updated(event, document_id, version) if document_id and version is not None else None
 
     def bury(self, trigger: str, attributes: Mapping[str, Any], data: Any) -> None:
         """Keep a dead letter whole, first as an object, then in the database, and mark its document.
@@ -119,8 +124,8 @@ class Recorder:
             document = session.get(Document, document_id)
             if document is None or event.runid != document.runid or event.type not in PROJECTED:
                 return
-            key = metadata_wanted(document, projection_of(session, document, event))
-        if key is not None and key not in metadata:
+            wanted = metadata_wanted(document, projection_of(session, document, event))
+        for key in wanted - metadata.keys():
             metadata[key] = load_metadata(self.store, document_id, key)
 
 

@@ -5,13 +5,15 @@ No object is read: the metadata that a projection may choose are brought along (
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.database.documents import apply_metadata, touch
-from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep
+from shared.database.reviews import ReviewState, base_of, review_state, reviewed
+from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, DocumentTag
 from shared.documents import Status, Step, StepState
 from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
 from shared.events import (
@@ -21,24 +23,20 @@ from shared.events import (
     DocumentReceived,
     DocumentRecognized,
     Event,
-    PagesRecognized,
-    PagesRequested,
     from_json,
 )
 from shared.letters import STEP_OF_TRIGGER, UNSETTLED, Ending, LetterState, cause, hint
 from shared.metadata import Metadata
-from shared.projection import Letter, Projection, Standing, content, project
+from shared.progress import BATCHES, Progress
+from shared.projection import Letter, Projection, Run, Standing, StepView, project
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
 WAKES_INDEX = (DocumentRecognized.type, DocumentEnriched.type, DocumentFailed.type)
-PROJECTED = (
-    DocumentReceived.type,
-    DocumentConverted.type,
-    PagesRequested.type,
-    PagesRecognized.type,
-    *WAKES_INDEX,
-)
+_FEW = (DocumentReceived.type, DocumentConverted.type, *WAKES_INDEX)
+"""The types of which a run has a few events, all of which are folded each time."""
+
+PROJECTED = (*_FEW, *BATCHES)
 """The types that tell how far a run is; all others are archived only, or noted apart."""
 
 KnownMetadata = Mapping[str, dict[str, Any]]
@@ -49,6 +47,18 @@ class MetadataMissing(Exception):
     """The projection chose metadata that were not read beforehand; they are read and the transaction is tried again."""
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """What the columns are to say: what the run has made, or under review what stood before."""
+
+    standing: Standing
+    status: Status
+    code: str | None
+    message: str | None
+    hint: str | None
+    warnings: list[Any]
+
+
 def reproject(session: Session, document: Document, metadata: KnownMetadata | None = None) -> bool:
     """Derive the (locked) row and its steps anew; whether what readers and search see has changed.
 
@@ -57,24 +67,52 @@ def reproject(session: Session, document: Document, metadata: KnownMetadata | No
     return apply_projection(session, document, projection_of(session, document), metadata or {})
 
 
-def projection_of(session: Session, document: Document, event: Event | None = None) -> Projection:
-    """What the archived events and open dead letters of the current run make of the document, with one more event."""
-    query = select(ArchivedEvent.body).where(
-        ArchivedEvent.document_id == document.id,
-        ArchivedEvent.runid == document.runid,
-        ArchivedEvent.type.in_(PROJECTED),
-    )
-    events = {(e.source, e.id): e for e in map(from_json, session.scalars(query))}
+def rederive(session: Session, document: Document, metadata: KnownMetadata) -> bool:
+    """As `reproject`, trusting nothing in the (locked) row that is derived; whether anything had to be corrected.
+
+    An undisturbed row is left as it is, its revision included. Raises MetadataMissing where `metadata` lacks any of
+    those that `metadata_wanted` names with `reread`.
+    """
+    before, content_before = _derived(session, document), _content_of(document)
+    projection = projection_of(session, document, recount=True)
+    _put(session, document, projection, metadata, reread=True)
+    session.flush()
+    after = _derived(session, document)
+    if after == before:
+        return False
+    columns = _content_of(document) != content_before or after.shown != before.shown
+    touch(document, content=columns)
+    return True
+
+
+def projection_of(
+    session: Session, document: Document, event: Event | None = None, *, recount: bool = False
+) -> Projection:
+    """What the archived events and open dead letters of the current run make of the document, with one more event.
+
+    The events of batches, of which there may be thousands, are counted once and then kept with the step; `recount`
+    counts them again.
+    """
+    events = {(e.source, e.id): e for e in _archived(session, document, _FEW)}
     if event is not None:
         events.setdefault((event.source, event.id), event)
-    standing = Standing(_source_sha256(document), document.converted, document.recognized, document.enriched)
-    return project(standing, Step(document.run_from), list(events.values()), _letters(session, document))
+    run = Run(
+        Step(document.run_from),
+        document.run_started_at,
+        _letters(session, document),
+        _progress(session, document, recount=recount),
+        document.accepted_code,
+    )
+    return project(base_of(document), list(events.values()), run)
 
 
-def metadata_wanted(document: Document, projection: Projection) -> str | None:
-    """The key of the metadata object that has to be read before this projection can be put into the row."""
-    chosen = projection.standing.enriched
-    return str(chosen["metadata"]["key"]) if chosen is not None and chosen != document.enriched else None
+def metadata_wanted(document: Document, projection: Projection, *, reread: bool = False) -> set[str]:
+    """The keys of the metadata objects that have to be read before this projection can be put into the row."""
+    shown, under_review = _shown(document, projection).standing.enriched, _under_review(document, projection)
+    known = (
+        set() if reread else {_metadata_key(document.enriched), _metadata_key((document.review or {}).get("enriched"))}
+    )
+    return {key for key in map(_metadata_key, (shown, under_review)) if key is not None} - known
 
 
 def load_metadata(store: ObjectStore, document_id: str, key: str) -> dict[str, Any]:
@@ -90,33 +128,96 @@ def load_metadata(store: ObjectStore, document_id: str, key: str) -> dict[str, A
 def apply_projection(session: Session, document: Document, projection: Projection, metadata: KnownMetadata) -> bool:
     """Put a projection into the (locked) row; whether what readers and search see has changed.
 
-    Raises MetadataMissing where `metadata` lacks what `metadata_wanted` names.
+    Raises MetadataMissing where `metadata` lacks any of those that `metadata_wanted` names.
     """
-    before, steps_before = _content_of(document), _steps_of(session, document)
-    _apply_metadata(session, document, projection, metadata)
-    standing = projection.standing
-    document.converted, document.recognized = standing.converted, standing.recognized
-    document.enriched = standing.enriched
-    document.pages = standing.converted["pages"] if standing.converted else None
-    document.code, document.message, document.hint = projection.code, projection.message, projection.hint
-    document.warnings = [notice.model_dump(mode="json") for notice in projection.warnings]
-    if document.trashed_at is None:
-        document.status = projection.status.value
-    _write_steps(session, document, projection, steps_before)
-    _close_letters(session, document, projection)
-    changed = content(projection) != before
+    before = _content_of(document)
+    _put(session, document, projection, metadata)
+    changed = _content_of(document) != before
     touch(document, content=changed)
     return changed
 
 
-def _apply_metadata(session: Session, document: Document, projection: Projection, metadata: KnownMetadata) -> None:
-    key = metadata_wanted(document, projection)
-    if key is None:
-        return
-    if key not in metadata:
+def _put(
+    session: Session, document: Document, projection: Projection, metadata: KnownMetadata, *, reread: bool = False
+) -> None:
+    if not metadata_wanted(document, projection, reread=reread) <= metadata.keys():
         raise MetadataMissing
-    document.machine_metadata = metadata[key]
+    shown = _shown(document, projection)
+    _review(document, projection, metadata, reread=reread)
+    _apply_metadata(session, document, shown.standing.enriched, metadata, reread=reread)
+    standing = shown.standing
+    document.converted, document.recognized = standing.converted, standing.recognized
+    document.enriched = standing.enriched
+    document.pages = standing.converted["pages"] if standing.converted else None
+    document.code, document.message, document.hint = shown.code, shown.message, shown.hint
+    document.warnings = shown.warnings
+    if document.trashed_at is None:
+        document.status = shown.status.value
+    if review_state(document) is not ReviewState.REJECTED:
+        _write_steps(session, document, projection)
+        _close_letters(session, document, projection)
+
+
+def _shown(document: Document, projection: Projection) -> _Shown:
+    state = review_state(document)
+    if state is None:
+        warnings = [notice.model_dump(mode="json") for notice in projection.warnings]
+        told = (projection.code, projection.message, projection.hint)
+        return _Shown(projection.standing, projection.status, *told, warnings)
+    underway = projection.status is Status.PROCESSING and state is not ReviewState.REJECTED
+    status = Status.PROCESSING if underway else Status.READY
+    warnings = (document.base or {}).get("warnings", document.warnings)
+    return _Shown(base_of(document), status, None, None, None, warnings)
+
+
+def _under_review(document: Document, projection: Projection) -> dict[str, Any] | None:
+    """The enriched result that is held back, where its metadata are not those that are shown."""
+    if review_state(document) in (None, ReviewState.REJECTED):
+        return None
+    made = projection.standing.enriched
+    return made if _metadata_key(made) != _metadata_key(base_of(document).enriched) else None
+
+
+def _review(document: Document, projection: Projection, metadata: KnownMetadata, *, reread: bool) -> None:
+    if review_state(document) in (None, ReviewState.REJECTED):
+        return
+    review, key = document.review or {}, _metadata_key(_under_review(document, projection))
+    if key is not None and (reread or key != _metadata_key(review.get("enriched"))):
+        kept: Any = metadata[key]
+    else:
+        kept = review.get("machine_metadata") if key is not None else None
+    document.review = reviewed(document, projection, kept)
+
+
+def _apply_metadata(
+    session: Session, document: Document, enriched: dict[str, Any] | None, metadata: KnownMetadata, *, reread: bool
+) -> None:
+    key = _metadata_key(enriched)
+    if key == _metadata_key(document.enriched) and not reread:
+        return
+    document.machine_metadata = metadata[key] if key is not None else {}
     apply_metadata(session, document)
+
+
+def _metadata_key(enriched: Mapping[str, Any] | None) -> str | None:
+    return str(enriched["metadata"]["key"]) if enriched else None
+
+
+def _archived(session: Session, document: Document, types: tuple[str, ...]) -> list[Event]:
+    query = select(ArchivedEvent.body).where(
+        ArchivedEvent.document_id == document.id,
+        ArchivedEvent.runid == document.runid,
+        ArchivedEvent.type.in_(types),
+    )
+    return [from_json(body) for body in session.scalars(query)]
+
+
+def _progress(session: Session, document: Document, *, recount: bool) -> Progress:
+    """The batches whose events are archived."""
+    row = session.get(DocumentStep, (document.id, document.runid, Step.OCR.value))
+    if row is not None and row.pages is not None and not recount:
+        return Progress.from_json(row.pages)
+    return Progress().plus(_archived(session, document, BATCHES))
 
 
 def _letters(session: Session, document: Document) -> list[Letter]:
@@ -162,6 +263,7 @@ def _close_letters(session: Session, document: Document, projection: Projection)
 
 
 def _content_of(document: Document) -> tuple[object, ...]:
+    """What readers and search see of a run: the version moves when this does, and not on progress."""
     results = (document.converted, document.recognized, document.enriched)
     settled = (Status(document.status), document.code) if document.status != Status.PROCESSING else None
     return (*(result and result.get("fingerprint") for result in results), settled)
@@ -172,21 +274,55 @@ def _steps_of(session: Session, document: Document) -> dict[str, DocumentStep]:
     return {row.step: row for row in session.scalars(query)}
 
 
-def _write_steps(
-    session: Session, document: Document, projection: Projection, rows: Mapping[str, DocumentStep]
-) -> None:
+def _write_steps(session: Session, document: Document, projection: Projection) -> None:
+    rows = _steps_of(session, document)
     for view in projection.steps:
         row = rows.get(view.step.value)
         if row is None:
             row = DocumentStep(document_id=document.id, runid=document.runid, step=view.step.value)
             session.add(row)
-        row.state = view.state.value
-        row.attempts = view.attempts
-        row.started_at, row.finished_at = view.started_at, view.finished_at
-        row.code, row.message, row.hint = view.code, view.message, view.hint
-        row.done, row.total = view.done, view.total
+        _write_step(row, view)
 
 
-def _source_sha256(document: Document) -> str:
-    unlocked = document.options.get("unlocked")
-    return str(unlocked["sha256"]) if unlocked else document.sha256
+def _write_step(row: DocumentStep, view: StepView) -> None:
+    row.state = view.state.value
+    row.attempts = view.attempts
+    row.started_at, row.finished_at = view.started_at, view.finished_at
+    row.code, row.message, row.hint = view.code, view.message, view.hint
+    row.done, row.total = view.done, view.total
+    row.pages = view.pages.to_json() if view.pages else None
+
+
+@dataclass(frozen=True)
+class _Derived:
+    """All of a document that is derived, for comparison."""
+
+    shown: tuple[object, ...]
+    told: tuple[object, ...]
+    steps: tuple[tuple[object, ...], ...]
+
+
+def _derived(session: Session, document: Document) -> _Derived:
+    shown = ("converted", "recognized", "enriched", "pages", "machine_metadata", "title", "document_type", "sender")
+    more = ("language", "document_date")
+    told = ("status", "code", "message", "hint", "warnings", "review")
+    steps = (
+        "step",
+        "state",
+        "attempts",
+        "started_at",
+        "finished_at",
+        "code",
+        "message",
+        "hint",
+        "done",
+        "total",
+        "pages",
+    )
+    rows = sorted(_steps_of(session, document).values(), key=lambda row: row.step)
+    tags = session.scalars(select(DocumentTag.tag).where(DocumentTag.document_id == document.id))
+    return _Derived(
+        (*(getattr(document, name) for name in (*shown, *more)), sorted(tags)),
+        tuple(getattr(document, name) for name in told),
+        tuple(tuple(getattr(row, name) for name in steps) for row in rows),
+    )

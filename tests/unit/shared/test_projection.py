@@ -8,7 +8,7 @@ import pytest
 
 from shared.documents import Status, Step, StepState
 from shared.events import Event
-from shared.projection import Letter, Projection, Standing, content, project
+from shared.projection import Letter, Projection, Run, Standing, project
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SOURCE = "a" * 64
@@ -34,7 +34,7 @@ OCR_FAILED = event("document.failed", 2, step="ocr", code="ocr_failed", message=
 
 
 def fold(*events: Event, standing: Standing | None = None, start: Step = Step.CONVERT, **more: Any) -> Projection:
-    return project(standing or Standing(SOURCE), start, events, **more)
+    return project(standing or Standing(SOURCE), events, Run(start, **more))
 
 
 def states(projection: Projection) -> list[str]:
@@ -127,7 +127,34 @@ def test_progress_counts_the_pages_of_the_batches() -> None:
     assert (ocr.state, ocr.done, ocr.total) == (StepState.RUNNING, 8, 24)
 
 
-def test_progress_is_no_new_content() -> None:
-    ready = event("pages.recognized", 9, batch={"first": 1, "last": 8})
-    assert content(fold(CONVERTED)) == content(fold(CONVERTED, ready))
-    assert content(fold(CONVERTED)) != content(fold(CONVERTED, RECOGNIZED))
+def test_a_second_conversion_does_not_take_away_what_the_first_led_to() -> None:
+    """Rules 11: the same in any order."""
+    second = event("document.converted", 4, fingerprint="c2", input_fingerprint=SOURCE, pages=2)
+    events = (RECEIVED, CONVERTED, RECOGNIZED, second)
+    found = [fold(*order) for order in itertools.permutations(events)]
+    assert all(each == found[0] for each in found)
+    assert found[0].standing.recognized == RECOGNIZED.payload
+    complete = fold(*events, event("document.recognized", 5, fingerprint="o2", input_fingerprint="c2"))
+    assert complete.standing.fingerprints == ("c2", "o2", None)
+
+
+def test_a_run_that_repeats_an_old_event_did_not_begin_back_then() -> None:
+    began = START + timedelta(days=90)
+    assert fold(RECEIVED, began_at=began).steps[0].started_at == began
+
+
+@pytest.mark.parametrize("code", ["ocr_failed", "corrupt"])
+def test_what_a_person_accepted_is_told_but_no_longer_asked(code: str) -> None:
+    doubt = {"code": "corrupt", "message": "Repaired.", "needs_decision": True}
+    doubtful = CONVERTED.model_copy(update={"payload": {**CONVERTED.payload, "warnings": [doubt]}})
+    events = (doubtful, OCR_FAILED) if code == "ocr_failed" else (doubtful, RECOGNIZED, ENRICHED)
+    assert fold(*events).code == code
+    accepted = fold(*events, accepted=code)
+    assert (accepted.status, accepted.code) == (Status.READY, None)
+    assert code in [notice.code for notice in accepted.warnings]
+    assert not any(notice.needs_decision for notice in accepted.warnings)
+
+
+def test_another_failure_than_the_accepted_one_is_asked_about() -> None:
+    assert fold(CONVERTED, OCR_FAILED, accepted="encrypted").status == Status.ATTENTION
+    assert fold(CONVERTED, accepted="ocr_failed").status == Status.PROCESSING
