@@ -43,7 +43,7 @@ class Redelivering:
     def extent(self, session: Session, request: Mapping[str, Any]) -> Extent:
         """Events by what would become of them now."""
         query = _joined(select(_REASON, func.count())).where(*_conditions(request)).group_by(_REASON)
-        counts: dict[str, int] = dict(session.execute(query).tuples())
+        counts: dict[str, int] = dict(session.execute(query).tuples().all())
         last = session.scalar(select(func.max(ArchivedEvent.number))) or 0
         return Extent(counts.pop(SENT, 0), str(last), counts)
 
