@@ -68,9 +68,9 @@ def tried_since(attributes: Mapping[str, Any]) -> datetime | None:
     """When the broker took the event in, and so began to deliver it."""
     try:
         found = datetime.fromisoformat(str(attributes.get("knativearrivaltime", "")))
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def cause(trigger: str, ending: Ending, tried: timedelta | None = None) -> str:
@@ -78,7 +78,7 @@ def cause(trigger: str, ending: Ending, tried: timedelta | None = None) -> str:
     said = f": {ending.message.rstrip('.')}." if ending.message else "."
     service = service_of(trigger)
     if ending.status is None:
-        return f"{service} gave no answer in time, or none that could be read{_each_time(tried)}."
+        return f"{service} gave no answer in time, or none that could be read,{_each_time(tried)}."
     if ending.status in _UNREADABLE:
         return f"{service} could not work with the event and refused it with {ending.status}{said}"
     if ending.status in _FORBIDDEN or 300 <= ending.status < 400:

@@ -135,7 +135,18 @@ def close_passed(engine: Engine) -> int:
         reason = _REASONS[Skip.NOT_CURRENT]
         late = select(DeadLetter).where(_is_unsettled(), _is_superseded(), ~_has_passed())
         outdated = [(row, reason) for row in session.scalars(late)]
-    return sum(_close(engine, letter, why) for letter, why in [*passed, *outdated])
+    return sum(close_unchanged(engine, letter, why) for letter, why in [*passed, *outdated])
+
+
+def close_unchanged(engine: Engine, letter: DeadLetter, reason: str | None) -> bool:
+    """Close a letter by compare-and-set: one that has arrived again since it was looked at stays open."""
+    statement = (
+        update(DeadLetter)
+        .where(DeadLetter.id == letter.id, DeadLetter.arrivals == letter.arrivals, _is_unsettled())
+        .values(state=LetterState.CLOSED.value, reason=reason, replay_at=None)
+    )
+    with writing(engine) as session:
+        return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
 
 
 def _event(store: ObjectStore, letter: DeadLetter, archived: Archived) -> Event | None:
@@ -262,14 +273,3 @@ def _is_in_ledger(session: Session, row: ArchivedEvent) -> bool:
     if payload.get("etag"):
         query = query.where(LedgerEntry.etag == payload["etag"])
     return session.scalars(query.limit(1)).one_or_none() is not None
-
-
-def _close(engine: Engine, letter: DeadLetter, reason: str | None) -> bool:
-    """By compare-and-set: a letter that has arrived again since it was looked at stays open."""
-    statement = (
-        update(DeadLetter)
-        .where(DeadLetter.id == letter.id, DeadLetter.arrivals == letter.arrivals, _is_unsettled())
-        .values(state=LetterState.CLOSED.value, reason=reason, replay_at=None)
-    )
-    with writing(engine) as session:
-        return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
