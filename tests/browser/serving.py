@@ -14,6 +14,7 @@ from shared.database.schema import migrate
 from shared.search.settings import SearchSettings, search_reader
 from shared.storage.directory import DirectoryObjectStore
 from tests.browser.library import Library, samples
+from tests.browser.operations import Operations
 from web import pages
 from web.app import create_app
 from web.changes import ChangeFeed
@@ -46,6 +47,8 @@ def site(data_dir: Path, *, filled: bool, search: bool = True) -> Iterator[Site]
     library = Library(engine, store, data_dir)
     ids = {sample.filename: library.add(sample) for sample in reversed(samples())} if filled else {}
     library.close()
+    if filled:
+        Operations(engine, store, ids).fill()
     context = Context(
         settings=WebSettings(),
         engine=engine,

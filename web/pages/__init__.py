@@ -11,11 +11,15 @@ from web.context import Context
 from web.errors import RequestError
 from web.pages.activity import ActivityPage
 from web.pages.assets import Assets
+from web.pages.checks import ChecksPage
 from web.pages.document import DocumentPage
 from web.pages.errors import show_error
+from web.pages.events import EventsPage
 from web.pages.home import HomePage
+from web.pages.letters import LetterPage, LettersPage
 from web.pages.lists import DocumentsPage, ReviewPage
 from web.pages.rendering import Renderer
+from web.pages.replays import ReplayPage, ReplaysPage
 from web.pages.search import SearchPage
 from web.pages.settings import SettingsPage
 from web.pages.upload import UploadPage, take_form
@@ -31,6 +35,12 @@ def routes(_context: Context) -> list[BaseRoute]:
         page("/review", ReviewPage(renderer)),
         page("/search", SearchPage(renderer)),
         page("/activity", ActivityPage(renderer)),
+        page("/activity/dead-letters", LettersPage(renderer), need=Need.ADMIN),
+        page("/activity/dead-letters/{id}", LetterPage(renderer), need=Need.ADMIN),
+        page("/activity/replays", ReplaysPage(renderer), need=Need.ADMIN),
+        page("/activity/replays/{id}", ReplayPage(renderer), need=Need.ADMIN),
+        page("/activity/checks", ChecksPage(renderer), need=Need.ADMIN),
+        page("/activity/events", EventsPage(renderer)),
         _upload(renderer),
         page("/settings", SettingsPage(renderer)),
         GuardedMount("/static", assets, need=Need.PUBLIC, name="static"),

@@ -1,4 +1,4 @@
-"""What is going on: documents in work, those that stopped, and what was received last."""
+"""What is going on: replays and documents in work, those that stopped, and what was received last."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from web.context import context_of
 from web.pages.home import overview
 from web.pages.rendering import Renderer, frame_counts
 from web.reads import status_counts
+from web.replay_reads import list_replays
+from web.replays import ReplayState
 
 MOST = 30
 
@@ -28,5 +30,6 @@ class ActivityPage:
             counts = frame_counts(session, request)
             values = overview(session, owner, attention=MOST, processing=MOST, recent=MOST)
             waiting = status_counts(session, owner).outbox
-        frame = {"active": "activity", "waiting": waiting}
+            running = list_replays(session, ReplayState.RUNNING).results if counts.operator else ()
+        frame = {"active": "activity", "waiting": waiting, "running": running}
         return self.renderer.page(request, "activity.html", values | frame, counts=counts)

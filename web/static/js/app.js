@@ -6,15 +6,22 @@ import { startLive } from "./live.js";
 import { startNavigation } from "./navigate.js";
 import { choose, startTray } from "./tray.js";
 import { mountList, mountOverview } from "./list.js";
+import { mountActivity, mountChecks, mountComparison, mountLetter, mountLetters, mountReplay, mountReplays } from "./operations.js";
 import { mountSettings } from "./settings.js";
 
 const pages = {
   home: mountOverview,
-  activity: mountOverview,
+  activity: mountActivity,
   documents: mountList,
   search: mountList,
   settings: mountSettings,
   document: mountDocument,
+  checks: mountChecks,
+  comparison: mountComparison,
+  letters: mountLetters,
+  letter: mountLetter,
+  replays: mountReplays,
+  replay: mountReplay,
 };
 
 document.documentElement.classList.add("scripted");

@@ -21,6 +21,9 @@ const shown = { date: (value) => date.format(value), moment: (value) => moment.f
 /** A date without a time of day, as 2026-01-31. */
 export const dateWords = (text) => date.format(new Date(`${text}T00:00:00Z`));
 
+/** A time, as the answers of the API give it. */
+export const momentWords = (text) => moment.format(new Date(text));
+
 /** A size in bytes. */
 export function sizeWords(bytes) {
   const unit = bytes >= 1e9 ? [1e9, "gigabyte"] : bytes >= 1e6 ? [1e6, "megabyte"] : [1e3, "kilobyte"];

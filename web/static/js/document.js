@@ -1,7 +1,8 @@
 // One document: tabs, divider, neighbours, what can be done with it, and its state as it changes.
 
-import { announce, calmly, find, findAll, h, note } from "./dom.js";
-import { api } from "./api.js";
+import { announce, calmly, find, findAll, h, icon, note } from "./dom.js";
+import { api, errorOf } from "./api.js";
+import { momentWords } from "./dates.js";
 import { mountFacts } from "./facts.js";
 import { pageKeys } from "./keys.js";
 import { remembered } from "./list.js";
@@ -186,6 +187,11 @@ function mountNeighbours(root) {
 function mountActions(root, again) {
   const here = `/api/documents/${root.dataset.id}`;
   const acts = {
+    "accept-as-is": async () => {
+      await api("POST", `${here}/accept`);
+      note("Accepted as it is.");
+    },
+    "replace-file": () => chooseReplacement(here),
     replay: (button) => replay(here, { from: button.dataset.step, force: button.dataset.force === "true" }),
     trash: async () => {
       await api("DELETE", here);
@@ -208,11 +214,34 @@ function mountActions(root, again) {
       event.preventDefault();
       const options = { language: new FormData(form).get("language") };
       act(() => replay(here, { from: "ocr", force: true, options }), again, find("button", form));
+    } else if (form.dataset.act === "other-engine") {
+      event.preventDefault();
+      const options = { [form.dataset.option]: new FormData(form).get("engine") };
+      act(() => replay(here, { from: form.dataset.step, force: true, options }), again, find("button", form));
     } else if (form.dataset.act === "open-with-password") {
       event.preventDefault();
       unlock(form, here, again);
     }
   });
+}
+
+/** Another file in the place of this one: it takes over what a person has set, and this one goes to the trash. */
+function chooseReplacement(here) {
+  const field = h("input", { type: "file" });
+  field.addEventListener("change", () => field.files.length && act(() => sendReplacement(here, field.files[0]), () => {}));
+  field.click();
+}
+
+async function sendReplacement(here, file) {
+  const body = new FormData();
+  body.append("file", file);
+  note(`Sending ${file.name}…`, { seconds: 600 });
+  const answer = await fetch(`${here}/replace`, { method: "POST", headers: { Accept: "application/json" }, body }).catch(() => null);
+  const content = await answer?.json().catch(() => null);
+  if (!answer?.ok) throw errorOf(answer?.status ?? 0, content);
+  const [taken] = content.documents ?? [content];
+  note("Replaced. The old file is in the trash.");
+  go(`/documents/${taken.id}`);
 }
 
 /** Ask first: this one cannot be undone. */
@@ -271,16 +300,34 @@ async function unlock(form, here, again) {
 
 function mountEvents(root) {
   const fold = find("#events", root);
+  const link = find("a", fold).getAttribute("href");
   fold.addEventListener("toggle", async () => {
     if (!fold.open) return;
     try {
-      const { results } = await api("GET", fold.dataset.events);
-      const entries = results.map((entry) =>
-        h("details", {}, h("summary", {}, `${new Date(entry.time).toLocaleTimeString()} · ${entry.summary}`), h("pre", {}, JSON.stringify({ type: entry.type, id: entry.id, source: entry.source, runid: entry.runid, data: entry.data }, null, 2))),
-      );
-      fold.replaceChildren(find("summary", fold), h("div", { class: "events" }, entries.length ? entries : h("p", { class: "quiet" }, "None yet.")));
+      const { count, results } = await api("GET", fold.dataset.events);
+      const runs = [...Map.groupBy(results, (entry) => entry.runid ?? "")];
+      const shown = runs.map(([runid, entries], index) => run(runid, entries, index + 1, runid === fold.dataset.run));
+      const more = count > results.length ? h("p", { class: "small" }, h("a", { href: link }, `All ${count.toLocaleString()} events`)) : null;
+      const all = link.startsWith("/activity") && !more ? h("p", { class: "small" }, h("a", { href: link }, "Open in the archive")) : null;
+      fold.replaceChildren(find("summary", fold), h("div", {}, shown.length ? shown.reverse() : h("p", { class: "quiet" }, "None yet."), more, all));
     } catch (error) {
       note(error.message);
     }
   });
+}
+
+/** One pass through the steps: when, whether it repeats an earlier one, and its events. */
+function run(runid, entries, number, isCurrent) {
+  const repeats = entries.some((entry) => entry.replayof);
+  return h(
+    "section",
+    { class: isCurrent ? "run current" : "run" },
+    h("h3", { title: runid }, `Run ${number}`, isCurrent ? h("span", { class: "quiet" }, "the current one") : null, repeats ? h("span", { class: "again" }, icon("again"), "processed again") : null, h("span", { class: "end" }, momentWords(entries[0].recorded_at))),
+    h("div", { class: "events" }, entries.map(eventFold)),
+  );
+}
+
+function eventFold(entry) {
+  const whole = { type: entry.type, id: entry.id, source: entry.source, runid: entry.runid, replayof: entry.replayof, data: entry.data };
+  return h("details", {}, h("summary", {}, `${new Date(entry.recorded_at).toLocaleTimeString()} · ${entry.summary}`), h("pre", {}, JSON.stringify(whole, null, 2)));
 }
