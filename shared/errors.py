@@ -58,63 +58,63 @@ EXPLANATIONS: dict[FailureCode, Explanation] = {
     FailureCode.ENCRYPTED: Explanation(
         "The file is protected with a password.",
         "Enter the password to open it; the original stays as it is.",
-        (Action.UNLOCK, Action.DOWNLOAD),
+        (Action.UNLOCK, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.RIGHTS_PROTECTED: Explanation(
         "The file is locked by a rights-management service and can only be opened in its own application.",
         "Open it there, save an unprotected copy, and upload that copy.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.CORRUPT: Explanation(
         "The file is damaged and could not be read.",
         "Check whether it opens on your computer; scan or export it again and upload the new file.",
-        (Action.REPLACE, Action.DOWNLOAD, Action.RETRY),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD, Action.RETRY),
     ),
     FailureCode.EMPTY: Explanation(
         "The file is empty.",
         "Upload the file again; the transfer or the export may have gone wrong.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.UNSUPPORTED_TYPE: Explanation(
         "This kind of file cannot be turned into a PDF.",
         "Export it as PDF in the application it comes from and upload that.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.TYPE_MISMATCH: Explanation(
         "The content of the file is not what its name says.",
         "Check where it comes from; rename it to its true type and upload it again.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.TOO_LARGE: Explanation(
         "The file is larger than the limit set for this server.",
         "Split it into smaller files, or ask the operator to raise the limit.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.TOO_MANY_PAGES: Explanation(
         "The document has more pages than the limit set for this server.",
         "Split it into smaller documents, or ask the operator to raise the limit.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.DECOMPRESSION_BOMB: Explanation(
         "The file unpacks to far more data than its size allows for.",
         "Export it again at a normal size, for example with fewer pixels per page.",
-        (Action.REPLACE, Action.DOWNLOAD),
+        (Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.CONVERSION_FAILED: Explanation(
         "The file could not be converted to PDF.",
         "Try again; if it fails again, export it as PDF yourself and upload that.",
-        (Action.RETRY, Action.REPLACE, Action.DOWNLOAD),
+        (Action.RETRY, Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
     ),
     FailureCode.CONVERSION_TIMEOUT: Explanation(
         "Converting the file took longer than the limit set for this server.",
         "Try again when the server is less busy, or export the file as PDF yourself.",
-        (Action.RETRY, Action.REPLACE, Action.DOWNLOAD),
+        (Action.RETRY, Action.REPLACE, Action.ACCEPT, Action.DOWNLOAD),
         retryable=True,
     ),
     FailureCode.CONVERTER_UNAVAILABLE: Explanation(
         "The converter for this kind of file is not available at the moment.",
         "It is tried again by itself; an operator can see on the status page what is missing.",
-        (Action.RETRY, Action.DOWNLOAD),
+        (Action.RETRY, Action.ACCEPT, Action.DOWNLOAD),
         retryable=True,
     ),
     FailureCode.OCR_FAILED: Explanation(
@@ -151,13 +151,13 @@ EXPLANATIONS: dict[FailureCode, Explanation] = {
     FailureCode.RETRIES_EXHAUSTED: Explanation(
         "A step failed several times in a row and was given up.",
         "The original is safe; try again when the cause has passed.",
-        (Action.RETRY, Action.DOWNLOAD),
+        (Action.RETRY, Action.ACCEPT, Action.DOWNLOAD),
         retryable=True,
     ),
     FailureCode.INTERNAL: Explanation(
         "Something went wrong inside DocuElevate.",
         "The original is safe; try again, and tell the operator if it happens again.",
-        (Action.RETRY, Action.DOWNLOAD),
+        (Action.RETRY, Action.ACCEPT, Action.DOWNLOAD),
     ),
 }
 

@@ -16,17 +16,18 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from shared.database.charges import book
 from shared.database.documents import locked_document
-from shared.database.engine import reading, writing
+from shared.database.engine import writing
 from shared.database.letters import note_letter
 from shared.database.projection import (
     PROJECTED,
     WAKES_INDEX,
+    KnownMetadata,
     MetadataMissing,
     apply_projection,
-    load_metadata,
-    metadata_wanted,
     projection_of,
+    with_metadata,
 )
 from shared.database.tables import ArchivedEvent, Document, OutboxEvent, Tombstone
 from shared.errors import DocumentGone, InvalidEvent, Unavailable
@@ -38,7 +39,6 @@ from shared.events import (
     new_event,
     version_id,
 )
-from shared.progress import BATCHES
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -66,21 +66,11 @@ class Recorder:
         if document_id and self.store.head(keys.tombstone(document_id)) is not None:
             self._note_removed_entry(event, document_id)
             return None
-        metadata: dict[str, dict[str, Any]] = {}
-        # Batches tell of no metadata, and a large scan has thousands of them.
-        look = event.type not in BATCHES
-        while True:
-            if look:
-                self._read_metadata(event, document_id, metadata)
-            try:
-                with writing(self.engine) as session:
-                    version = _archive_and_project(session, event, document_id, metadata)
-            except MetadataMissing:
-                look = True
-            except DocumentGone:
-                return None
-            else:
-                return _updated(event, document_id, version) if document_id and version is not None else None
+        try:
+            version = with_metadata(self.store, document_id or "", lambda known: self._write(event, document_id, known))
+        except DocumentGone:
+            return None
+        return _updated(event, document_id, version) if document_id and version is not None else None
 
     def bury(self, trigger: str, attributes: Mapping[str, Any], data: Any) -> None:
         """Keep a dead letter whole, first as an object, then in the database, and mark its document.
@@ -117,20 +107,13 @@ class Recorder:
                 tombstone.indexed_version = max(tombstone.indexed_version, int(event.payload["version"]))
                 tombstone.index_generation = event.payload["generation"]
 
-    def _read_metadata(self, event: Event, document_id: str | None, metadata: dict[str, dict[str, Any]]) -> None:
-        if document_id is None:
-            return
-        with reading(self.engine) as session:
-            document = session.get(Document, document_id)
-            if document is None or event.runid != document.runid or event.type not in PROJECTED:
-                return
-            wanted = metadata_wanted(document, projection_of(session, document, event))
-        for key in wanted - metadata.keys():
-            metadata[key] = load_metadata(self.store, document_id, key)
+    def _write(self, event: Event, document_id: str | None, metadata: KnownMetadata) -> int | None:
+        with writing(self.engine) as session:
+            return _archive_and_project(session, event, document_id, metadata)
 
 
 def _archive_and_project(
-    session: Session, event: Event, document_id: str | None, metadata: Mapping[str, dict[str, Any]]
+    session: Session, event: Event, document_id: str | None, metadata: KnownMetadata
 ) -> int | None:
     """The version that the reply names, None for no reply."""
     number = _archive(session, event, document_id)
@@ -146,6 +129,7 @@ def _archive_and_project(
     if event.type == DocumentIndexed.type:
         _note_entry(document, event)
         return None
+    book(session, document.id, event)
     if event.runid != document.runid or event.type not in PROJECTED:
         return None
     changed = apply_projection(session, document, projection_of(session, document, event), metadata)

@@ -187,7 +187,6 @@ def _new_document(arrival: Arrival) -> Document:
         run_from=PIPELINE[0].value,
         run_started_at=now,
         options=arrival.options.model_dump(mode="json"),
-        base={"runid": arrival.runid},
         warnings=[],
         machine_metadata={},
         user_metadata=arrival.user_metadata.model_dump(mode="json"),

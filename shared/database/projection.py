@@ -4,9 +4,9 @@ Both record, when an event or a dead letter arrives, and web, when a person deci
 No object is read: the metadata that a projection may choose are brought along (rules 2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -43,8 +43,28 @@ KnownMetadata = Mapping[str, dict[str, Any]]
 """What was read of metadata objects, by their keys."""
 
 
+T = TypeVar("T")
+
+
 class MetadataMissing(Exception):
-    """The projection chose metadata that were not read beforehand; they are read and the transaction is tried again."""
+    """The projection chose metadata that were not read beforehand: they are read and the transaction is tried again."""
+
+    def __init__(self, wanted: set[str]) -> None:
+        super().__init__(f"metadata to be read first: {', '.join(sorted(wanted))}")
+        self.wanted = wanted
+
+
+def with_metadata(store: ObjectStore, document_id: str, transaction: Callable[[KnownMetadata], T]) -> T:
+    """Run a transaction that projects a document; again, with the metadata that it turned out to need (rules 2).
+
+    Raises InvalidEvent where an event names an object of another document, Unavailable.
+    """
+    known: dict[str, dict[str, Any]] = {}
+    while True:
+        try:
+            return transaction(known)
+        except MetadataMissing as missing:
+            known |= {key: load_metadata(store, document_id, key) for key in missing.wanted}
 
 
 @dataclass(frozen=True)
@@ -88,14 +108,11 @@ def rederive(session: Session, document: Document, metadata: KnownMetadata) -> b
 def projection_of(
     session: Session, document: Document, event: Event | None = None, *, recount: bool = False
 ) -> Projection:
-    """What the archived events and open dead letters of the current run make of the document, with one more event.
+    """What the archived events, `event` as the latest of them, and open dead letters of the run make of the document.
 
     The events of batches, of which there may be thousands, are counted once and then kept with the step; `recount`
     counts them again.
     """
-    events = {(e.source, e.id): e for e in _archived(session, document, _FEW)}
-    if event is not None:
-        events.setdefault((event.source, event.id), event)
     run = Run(
         Step(document.run_from),
         document.run_started_at,
@@ -103,7 +120,10 @@ def projection_of(
         _progress(session, document, recount=recount),
         document.accepted_code,
     )
-    return project(base_of(document), list(events.values()), run)
+    events = _archived(session, document, _FEW)
+    if event is not None and event.type in BATCHES:
+        events.append(event)
+    return project(base_of(document), events, run)
 
 
 def metadata_wanted(document: Document, projection: Projection, *, reread: bool = False) -> set[str]:
@@ -140,8 +160,8 @@ def apply_projection(session: Session, document: Document, projection: Projectio
 def _put(
     session: Session, document: Document, projection: Projection, metadata: KnownMetadata, *, reread: bool = False
 ) -> None:
-    if not metadata_wanted(document, projection, reread=reread) <= metadata.keys():
-        raise MetadataMissing
+    if missing := metadata_wanted(document, projection, reread=reread) - metadata.keys():
+        raise MetadataMissing(missing)
     shown = _shown(document, projection)
     _review(document, projection, metadata, reread=reread)
     _apply_metadata(session, document, shown.standing.enriched, metadata, reread=reread)
