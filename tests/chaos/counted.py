@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,13 +27,13 @@ def store_down() -> Exception:
 
 
 class CountedStore:
-    """An `ObjectStore` in front of another one. `seconds_passed` is added to the age of every object."""
+    """An `ObjectStore` in front of another one. `passed_since` tells what is added to the age of an object."""
 
-    def __init__(self, inner: ObjectStore, calls: Calls, seconds_passed: Callable[[], float]) -> None:
+    def __init__(self, inner: ObjectStore, calls: Calls, passed_since: Callable[[datetime], float]) -> None:
         self.inner = inner
         self.bucket = inner.bucket
         self._calls = calls
-        self._seconds_passed = seconds_passed
+        self._passed_since = passed_since
 
     def put(
         self,
@@ -121,7 +122,7 @@ class CountedStore:
             return self.inner.remove_leftovers(older_than_seconds)
 
     def _aged(self, info: ObjectInfo) -> ObjectInfo:
-        return replace(info, age_seconds=info.age_seconds + self._seconds_passed())
+        return replace(info, age_seconds=info.age_seconds + self._passed_since(info.last_modified))
 
 
 class _CountedWriter:

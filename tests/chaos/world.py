@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +36,7 @@ from functions.ocr.handler import PdfTools, Recognizer
 from functions.record.handler import Recorder
 from local.broker.message import Headers
 from local.broker.rules import Answer
-from local.manifests import Destination, read_wiring
+from local.manifests import Destination, Wiring, read_wiring
 from shared.database.engine import open_database, reading, writing
 from shared.database.schema import migrate
 from shared.database.tables import OutboxEvent
@@ -82,6 +83,11 @@ MOST_ROUNDS = 2000
 """More deliveries than any scenario needs; a pipeline that goes round in circles is told apart by it."""
 
 
+@lru_cache
+def _wiring() -> Wiring:
+    return read_wiring(KNATIVE)
+
+
 @dataclass(frozen=True)
 class Backends:
     """Where state lies that is not in the directory: a PostgreSQL database, a bucket."""
@@ -102,10 +108,10 @@ class World:
             directory.mkdir(parents=True, exist_ok=True)
         tempfile.tempdir = str(self.scratch)
         self.wiring = read_wiring(KNATIVE)
-        self.bus = Bus(root / "bus.json", self.wiring)
+        self.bus = self.make_bus()
         self.engine = self._database()
         self._stop_counting = count_database_calls(self.engine, self.calls)
-        self.store: ObjectStore = CountedStore(self.make_store(), self.calls, lambda: self.bus.clock)
+        self.store: ObjectStore = CountedStore(self.make_store(), self.calls, self.bus.passed_since)
         self.search = self.make_search()
         self.publisher: EventPublisher = CountedPublisher(self.bus, self.calls)
         self.maker, self.tools, self.ocr_engine = self.make_maker(), self.make_tools(), self.make_ocr_engine()
@@ -115,6 +121,10 @@ class World:
         self.app = create_app(self._context())
 
     # Seams
+
+    def make_bus(self) -> Bus:
+        """Where events go, and the world's clock."""
+        return Bus(self.root / "bus.json", self.wiring)
 
     def make_store(self) -> ObjectStore:
         """The object store of this process."""
