@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from functions.index.core import entry
 from shared.database.engine import reading
 from shared.database.tables import Document, Tombstone
-from shared.documents import DocumentText, ObjectReference
+from shared.documents import DocumentText, ObjectReference, Step
 from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
 from shared.events import AnyData, DocumentIndexed, Event, EventData, version_id
 from shared.search.port import SearchIndex
@@ -31,7 +31,18 @@ class Indexer:
     def index(self, context: StepContext, data: AnyData) -> Event | None:
         """Bring the entry of the event's document up to the row as it is now."""
         assert isinstance(data, EventData)
-        version = self._written(data.document_id)
+        if data.options.force == Step.INDEX:
+            self.search.repair(thorough=True)
+        try:
+            return self._brought_up(context, data)
+        except Unavailable:
+            # Where the index is lost or damaged, nobody else would ever mend it.
+            if not self.search.repair():
+                raise
+            return self._brought_up(context, data)
+
+    def _brought_up(self, context: StepContext, data: EventData) -> Event | None:
+        version = self._written(data.document_id, forced=data.options.force == Step.INDEX)
         while version is not None:
             context.deadline.remaining_seconds()
             now = self._version(data.document_id)
@@ -40,14 +51,14 @@ class Indexer:
             version = self._written(data.document_id)
         return None
 
-    def _written(self, document_id: str) -> int | None:
+    def _written(self, document_id: str, *, forced: bool = False) -> int | None:
         """The version that the index now stands at; None for a document that never was."""
         with reading(self.engine) as session:
             document = session.get(Document, document_id)
         if document is None or document.trashed_at is not None:
             self.search.remove(document_id)
             return self._version(document_id)
-        if self._stands_at(document):
+        if not forced and self._stands_at(document):
             return document.version
         self.search.write(entry(document, self._text(document)))
         return document.version

@@ -176,6 +176,13 @@ class SearchIndex(SearchReader, Protocol):
         """Throw everything away and start a new generation, also when the index is broken."""
         ...
 
+    def repair(self, *, thorough: bool = False) -> bool:
+        """Set a damaged index aside and begin an empty one, a new generation; whether that was necessary.
+
+        `thorough` reads everything, which takes a while; otherwise what keeps the index from opening is found.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the writer's lock, so that another process may write."""
         ...

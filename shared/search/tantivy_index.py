@@ -5,6 +5,7 @@ that was killed leaves none behind.
 """
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -14,10 +15,11 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import tantivy
@@ -36,6 +38,7 @@ from shared.search.port import (
     SnippetPart,
 )
 from shared.search.query import ParsedQuery, parse
+from shared.search.tantivy_files import damaged_file, missing_file
 from shared.search.tantivy_query import QueryBuilder
 from shared.search.tantivy_schema import ENTRY, SCHEMA, SHOWN_FIELDS, build_schema, documents
 
@@ -44,8 +47,10 @@ BATCH_ENTRIES = 4_000
 """So many entries of `write_all` are committed together."""
 
 PAGES_SHOWN = 5
+_ENGINE_ERRORS = (ValueError, OSError, RuntimeError)
 _PAGES_COMPARED = 10
 _FACET_VALUES = 200
+_log = logging.getLogger(__name__)
 _SHORT_FIELDS = tuple(name for name in SHOWN_FIELDS if name != "summary")
 _SORT_FIELDS = {
     Ordering.DATE: "day",
@@ -54,12 +59,20 @@ _SORT_FIELDS = {
 }
 
 
-@contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError, RuntimeError) as error:
-        raise Unavailable(f"The search index cannot be {doing}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class _Translated:
+    """Raise Unavailable for what the engine or the disk says; a panic of the engine's is no Exception in Python."""
+
+    doing: str
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and (issubclass(kind, _ENGINE_ERRORS) or kind.__name__ == "PanicException"):
+            raise Unavailable(f"The search index cannot be {self.doing}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,8 @@ class TantivySearchIndex:
         self._opened: _Opened | None = None
         self._write_lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
+        self._writes_to: tuple[int, int] | None = None
+        self._verified = False
         self._pending: deque[_Change] = deque()
 
     # Writing
@@ -104,7 +119,7 @@ class TantivySearchIndex:
         """Create the index if there is none of this release's schema; leaves an existing one alone."""
         if (self._path / "generation").exists():
             return
-        with _translated("created"):
+        with _Translated("created"):
             self._parent.mkdir(parents=True, exist_ok=True)
             fresh = self._fresh_directory()
             try:
@@ -145,7 +160,7 @@ class TantivySearchIndex:
 
     def reset(self) -> None:
         """Throw everything away and start a new generation, also when the index is broken."""
-        with self._write_lock, _translated("reset"):
+        with self._write_lock, _Translated("reset"):
             self._release()
             self._parent.mkdir(parents=True, exist_ok=True)
             if self._path.exists():
@@ -153,6 +168,27 @@ class TantivySearchIndex:
                 self._path.rename(old / SCHEMA)
                 shutil.rmtree(old)
             self.prepare()
+
+    def repair(self, *, thorough: bool = False) -> bool:
+        """Set a damaged index aside and begin an empty one, a new generation; whether that was necessary.
+
+        What keeps it from opening is found each time; `thorough` reads all of it, once in the life of this object.
+        """
+        if thorough and self._verified:
+            return False
+        with self._write_lock, _Translated("repaired"):
+            if not self._path.exists():
+                self.prepare()
+                return True
+            self._release()  # nothing is merged meanwhile
+            problem = self._problem(thorough=thorough)
+            self._verified = self._verified or thorough
+            if problem is None:
+                return False
+            _log.error("the search index is damaged and begun anew, to be filled by sweep or a rebuild: %s", problem)
+            self._set_aside()
+            self.prepare()
+            return True
 
     def close(self) -> None:
         """Let go of the writer's lock, so that another process may write."""
@@ -170,7 +206,7 @@ class TantivySearchIndex:
     def _commit_pending(self) -> None:
         changes = [self._pending.popleft() for _ in range(len(self._pending))]
         try:
-            with _translated("written"):
+            with _Translated("written"):
                 writer = self._acquire()
                 for change in changes:
                     for document_id in change.removed:
@@ -188,14 +224,41 @@ class TantivySearchIndex:
                 change.done.set_result(None)
 
     def _acquire(self) -> tantivy.IndexWriter:
+        if self._writer is not None and self._identity() != self._writes_to:
+            # The directory was lost or replaced beneath us: what is written there is written to nowhere.
+            self._release()
         if self._writer is None:
             self.prepare()
+            self._writes_to = self._identity()
             index = tantivy.Index.open(str(self._path))
             deadline = time.monotonic() + self._lock_wait_seconds
             while self._writer is None:
                 self._writer = _locked_writer(index, last_try=time.monotonic() >= deadline)
             self._remove_leftovers()
         return self._writer
+
+    def _problem(self, *, thorough: bool) -> str | None:
+        """What is wrong with the index itself, None where that is nothing or only that the machine lacks something."""
+        try:
+            if not (self._path / "generation").read_text().startswith("embedded-"):
+                return "it does not say which one it is"
+            index = tantivy.Index.open(str(self._path))
+            index.config_reader("manual", 0)
+            index.reload()
+            missing = missing_file(self._path)
+        except FileNotFoundError as error:
+            return str(error)
+        except ValueError as error:
+            # The engine names what the operating system refuses in these words.
+            passing = any(mark in str(error) for mark in ("Os {", "os error", "LockBusy"))
+            return None if passing else str(error)
+        return missing or (damaged_file(self._path) if thorough else None)
+
+    def _set_aside(self) -> None:
+        """Keep the last damaged index for whoever wants to know why; one is enough."""
+        for former in self._parent.glob("damaged-*"):
+            shutil.rmtree(former)
+        self._path.rename(self._parent / f"damaged-{uuid.uuid4().hex}")
 
     def _remove_leftovers(self) -> None:
         """Indexes of earlier releases, and what a reset that was cut short had put aside."""
@@ -220,7 +283,7 @@ class TantivySearchIndex:
     def version_of(self, document_id: str) -> int | None:
         """The version of the document that the index holds, None if it holds none."""
         index = self._current().index
-        with _translated("read"):
+        with _Translated("read"):
             searcher = index.searcher()
             query = tantivy.Query.term_query(self._schema, "document_id", document_id)
             found = searcher.search(query, limit=1).hits
@@ -229,7 +292,7 @@ class TantivySearchIndex:
     def ids(self) -> Iterator[str]:
         """The ids of all entries, to compare with the rows."""
         index = self._current().index
-        with _translated("read"):
+        with _Translated("read"):
             entries, searcher = tantivy.Query.term_query(self._schema, "kind", ENTRY), index.searcher()
             # Room for as many ids as the limit says is taken beforehand.
             found = (
@@ -244,13 +307,13 @@ class TantivySearchIndex:
         parsed = parse(query.text)
         if parsed.impossible:
             return SearchResults(facets=dict.fromkeys(query.facets, ()), took_ms=_elapsed_ms(started))
-        with _translated("read"):
+        with _Translated("read"):
             results = _Search(index.searcher(), self._builder, self._page_builder, query, parsed).run()
         return results.model_copy(update={"took_ms": _elapsed_ms(started)})
 
     def _current(self) -> _Opened:
         """The index as of its last commit, opened or reloaded if something has changed on disk."""
-        with self._open_lock, _translated("read"):
+        with self._open_lock, _Translated("read"):
             identity, commit = self._state()
             if self._opened is None or self._opened.identity != identity:
                 index = tantivy.Index.open(str(self._path))
@@ -261,6 +324,14 @@ class TantivySearchIndex:
                 self._opened.index.reload()
                 self._opened = _Opened(self._opened.index, self._opened.generation, identity, commit)
             return self._opened
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which directory this is; None where there is none."""
+        try:
+            generation = (self._path / "generation").stat()
+        except FileNotFoundError:
+            return None
+        return generation.st_ino, generation.st_mtime_ns
 
     def _state(self) -> tuple[tuple[int, int], tuple[int, int, int]]:
         """Taken before reading: what is committed meanwhile is seen by the next search."""

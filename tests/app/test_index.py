@@ -1,5 +1,7 @@
 """index: the entry follows the row, and no order of wake-ups can age or resurrect it."""
 
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ from shared.database.documents import Arrival, register, touch
 from shared.database.engine import reading, writing
 from shared.database.tables import Document, Tombstone
 from shared.documents import DocumentText, PageText, Step, new_document_id
-from shared.events import DocumentIndexed, DocumentPurged, DocumentUpdated, Event, EventData, new_event
-from shared.search.port import SearchQuery
+from shared.events import DocumentIndexed, DocumentPurged, DocumentUpdated, Event, EventData, RunOptions, new_event
+from shared.search.port import SearchEntry, SearchQuery
 from shared.search.tantivy_index import TantivySearchIndex
 from shared.step import Deadline, StepContext
 from shared.storage import keys
@@ -128,3 +130,45 @@ def test_a_row_that_moves_while_it_is_indexed_is_indexed_again(library: Library)
     assert reply is not None
     assert reply.payload["version"] == library.version()
     assert library.found("thoughts") == [library.id]
+
+
+def test_a_forced_wake_up_writes_the_entry_again_although_it_stands(library: Library) -> None:
+    library.wake()
+    library.search.write(library_entry(library.id, version=library.version()))
+    library.wake()
+    assert library.found("harbour") == []
+    forced = DocumentUpdated(document_id=library.id, version=1, options=RunOptions(force="index"))
+    reply = library.wake(forced)
+    assert library.found("harbour") == [library.id]
+    assert reply is not None
+    assert reply.payload["version"] == library.version()
+
+
+@pytest.mark.parametrize("name", ["meta.json", "generation"])
+def test_a_damaged_index_is_begun_anew_by_the_next_wake_up(library: Library, tmp_path: Path, name: str) -> None:
+    library.wake()
+    former = library.search.generation
+    library.search.close()
+    [file] = (tmp_path / "objects" / "search").glob(f"[0-9]*/{name}")
+    file.unlink()
+    library.indexer = Indexer(library.engine, library.store, TantivySearchIndex(file.parents[1]), "embedded")
+    reply = library.wake()
+    assert reply is not None
+    assert reply.payload["generation"] != former
+    assert library.found("harbour") == [library.id]
+
+
+def test_a_lost_index_is_begun_anew_even_when_the_document_is_in_the_trash(library: Library, tmp_path: Path) -> None:
+    library.wake()
+    shutil.rmtree(tmp_path / "objects" / "search")
+    with writing(library.engine) as session:
+        row = session.get_one(Document, library.id)
+        row.trashed_at = row.received_at
+        touch(row, content=True)
+    reply = library.wake()
+    assert reply is not None
+    assert list(library.search.ids()) == []
+
+
+def library_entry(document_id: str, version: int) -> SearchEntry:
+    return SearchEntry(document_id=document_id, version=version, received_at=datetime.now(UTC), title="wrong")

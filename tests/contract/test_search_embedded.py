@@ -1,12 +1,14 @@
 """The embedded index among processes: one writer, readers that see its commits, and what a crash leaves behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -220,3 +222,79 @@ def test_a_write_that_does_not_fit_on_the_disk_is_refused_and_the_next_one_works
     writer = spawn(processes, path, FULL_DISK)
     assert said(writer) == "refused"
     assert said(writer) == "d1 d3"
+
+
+def segment_file(path: Path, ending: str) -> Path:
+    return sorted(path.glob(f"[0-9]*/*{ending}"))[-1]
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def overwrite(file: Path) -> None:
+    body = file.read_bytes()
+    file.write_bytes(b"\xff" * (len(body) // 3) + body[len(body) // 3 :])
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+DAMAGE = [
+    (how, ending)
+    for ending in ("meta.json", "generation", ".store", ".term", ".idx", ".pos", ".fast")
+    for how in (truncate, remove)
+    if not (ending == "generation" and how is truncate)
+]
+
+
+@pytest.mark.parametrize(("damage", "ending"), DAMAGE)
+def test_a_damaged_index_is_set_aside_and_begun_anew(path: Path, damage: Callable[[Path], None], ending: str) -> None:
+    with closing(TantivySearchIndex(path)) as index:
+        index.write(entry("a", "lighthouse"))
+        former = index.generation
+    damage(segment_file(path, ending))
+    with closing(TantivySearchIndex(path)) as index:
+        assert index.repair()
+        assert index.generation != former
+        assert ids(index, "lighthouse") == []
+        index.write(entry("b", "lighthouse"))
+        assert ids(index, "lighthouse") == ["b"]
+        assert not index.repair()
+    assert len(list(path.glob("damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("ending", [".fast", ".term", ".store"])
+def test_changed_bytes_are_found_by_a_thorough_look(path: Path, ending: str) -> None:
+    with closing(TantivySearchIndex(path)) as index:
+        index.write_all(entry(f"d{number}", f"lighthouse nummer{number}") for number in range(50))
+    overwrite(segment_file(path, ending))
+    with closing(TantivySearchIndex(path)) as index:
+        assert index.repair(thorough=True)
+        assert ids(index, "lighthouse") == []
+
+
+def test_a_sound_index_is_left_alone(path: Path) -> None:
+    with closing(TantivySearchIndex(path)) as index:
+        index.write_all(entry(f"d{number}", "lighthouse") for number in range(50))
+        index.remove("d7")
+        assert not index.repair(thorough=True)
+        assert len(set(index.ids())) == 49
+
+
+def test_a_directory_that_is_lost_beneath_a_writer_is_begun_anew(path: Path) -> None:
+    with closing(TantivySearchIndex(path)) as index:
+        index.write(entry("a", "lighthouse"))
+        shutil.rmtree(path)
+        index.write(entry("b", "lighthouse"))
+        assert ids(index, "lighthouse") == ["b"]
+
+
+def test_only_the_last_damaged_index_is_kept(path: Path) -> None:
+    with closing(TantivySearchIndex(path)) as index:
+        for _ in range(3):
+            index.write(entry("a", "lighthouse"))
+            segment_file(path, "meta.json").write_text("{")
+            assert index.repair()
+    assert len(list(path.glob("damaged-*"))) == 1
