@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from local.dead_letter_commands import dead_letters
 from local.terminal import DEFAULT_URL, Connection, connected, plain, row, segment, write_json
 
 if TYPE_CHECKING:
@@ -305,6 +306,9 @@ def status(connection: Connection) -> None:
         for name, state in ready["dependencies"].items():
             row(name, "ok" if state["ok"] else state["message"])
     sys.exit(0 if ready["status"] != "unavailable" else 1)
+
+
+main.add_command(dead_letters)
 
 
 def _say_outcome(outcome: "Outcome") -> None:
