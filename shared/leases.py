@@ -76,6 +76,22 @@ def lease(store: ObjectStore, prefix: str, unit: str) -> Iterator[None]:
         _write(store, key, released=True)
 
 
+def held_units(store: ObjectStore, prefix: str) -> list[str]:
+    """The leases below `prefix`, by their keys without number, that somebody holds now."""
+    newest: dict[str, ObjectInfo] = {}
+    for info in store.list(prefix):
+        if is_lease(info.key):
+            unit = info.key.rpartition("-")[0]
+            newest[unit] = max(newest.get(unit, info), info, key=lambda each: _number(each.key))
+    return [unit for unit, info in newest.items() if not _is_free(store, info)]
+
+
+def is_lease(key: str) -> bool:
+    """Whether the object under the key is a lease."""
+    name = key.rpartition("/")[2]
+    return name.startswith("lease-") and name.endswith(".json") and name[6:-5].rpartition("-")[2].isdecimal()
+
+
 def _acquire(store: ObjectStore, prefix: str) -> str:
     taken = sorted(store.list(prefix), key=lambda info: _number(info.key))
     if taken and not _is_free(store, taken[-1]):

@@ -98,7 +98,11 @@ class Ingester:
         with writing(self.engine) as session:
             insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
             session.execute(insert(LedgerEntry).values(values).on_conflict_do_nothing())
-            return session.get_one(LedgerEntry, entry.identity)
+            found = session.get_one(LedgerEntry, entry.identity, with_for_update=True)
+            if found.state == REJECTED:
+                # It was gone when it was last asked for, and is there again under the same version.
+                found.state, found.reason = CLAIMED, None
+            return found
 
     def _copied(self, info: ObjectInfo, entry: LedgerEntry) -> ObjectReference:
         target = keys.original(entry.document_id)

@@ -1,17 +1,20 @@
 """sweep: what has stood still is sent on, once, with growing pauses; what moves is left alone."""
 
+import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, select
 
 from functions.record.handler import Recorder
 from shared.database.documents import Arrival, register
 from shared.database.engine import reading, writing
-from shared.database.tables import Document, OutboxEvent, Tombstone
+from shared.database.tables import DeadLetter, Document, OutboxEvent, Tombstone
 from shared.documents import new_document_id
 from shared.events import DocumentReceived, DocumentUpdated, Event
 from shared.leases import lease
@@ -37,6 +40,7 @@ class Standstill:
 
     def __init__(self, engine: Engine, root: Path) -> None:
         self.engine = engine
+        self.root = root
         self.store = DirectoryObjectStore(root)
         self.publisher = Recording()
         self.sweep = Sweep(engine, self.store, self.publisher)
@@ -91,11 +95,18 @@ def test_pauses_grow(still: Standstill) -> None:
     assert [minute for minute, count in enumerate(sent) if count] == [0, 6, 17, 38]
 
 
-def test_two_sweeps_at_once_send_once(still: Standstill) -> None:
-    with reading(still.engine) as session:
-        seen = session.get_one(Document, still.id)
-    assert still.sweep._resend(seen, LATER)
-    assert not still.sweep._resend(seen, LATER)
+def test_sweeps_at_once_send_once(still: Standstill) -> None:
+    """rules 20: the next due time advances by compare-and-set."""
+    together = threading.Barrier(4)
+
+    def sweep() -> int:
+        store = DirectoryObjectStore(still.root)
+        together.wait()
+        return Sweep(still.engine, store, still.publisher).run(LATER).resent
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(lambda _: sweep(), range(4))) == 1
+    assert len(still.publisher.events) == 1
 
 
 def test_an_index_that_lags_is_woken(still: Standstill) -> None:
@@ -111,10 +122,18 @@ def test_without_search_no_index_is_woken(still: Standstill) -> None:
     assert Sweep(still.engine, still.store, still.publisher, search_enabled=False).run(LATER) == Swept()
 
 
-def test_a_document_that_has_stood_still_for_weeks_stops_no_sweep(still: Standstill) -> None:
+def test_a_document_that_was_sent_on_too_often_says_so_and_waits_for_a_person(still: Standstill) -> None:
+    """rules 20: capped per document."""
     with writing(still.engine) as session:
         session.get_one(Document, still.id).resends = 1000
-    assert still.sweep.run(LATER) == Swept(resent=1)
+    assert still.sweep.run(LATER).given_up == 1
+    with reading(still.engine) as session:
+        document = session.get_one(Document, still.id)
+        [letter] = session.scalars(select(DeadLetter))
+    assert (document.status, document.code) == ("attention", "retries_exhausted")
+    assert (letter.state, letter.event_id, letter.trigger) == ("open", letter.event_id, "convert")
+    assert json.loads(still.store.get(letter.key))["type"] == DocumentReceived.type
+    assert [still.sweep.run(LATER + timedelta(hours=hours)).resent for hours in (1, 24, 240)] == [0, 0, 0]
 
 
 def test_what_a_step_still_wrote_for_a_purged_document_is_removed(still: Standstill) -> None:
