@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from local.dead_letter_commands import dead_letters
+from local.sweep_command import sweep
 from local.terminal import DEFAULT_URL, Connection, connected, plain, row, segment, write_json
 
 if TYPE_CHECKING:
@@ -309,6 +310,7 @@ def status(connection: Connection) -> None:
 
 
 main.add_command(dead_letters)
+main.add_command(sweep)
 
 
 def _say_outcome(outcome: "Outcome") -> None:

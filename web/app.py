@@ -30,6 +30,7 @@ from web.errors import RequestError
 from web.outbox import Relay
 from web.protection import HostRule, Protection, add_headers
 from web.settings import WebSettings
+from web.sweep.configured import sweep_with
 from web.unlocking import Unlocker
 
 API_PREFIXES = ("/api/", "/hooks/")
@@ -66,14 +67,17 @@ def context_from_environment() -> Context:
     settings, search = WebSettings(), SearchSettings()
     engine = database(DatabaseSettings())
     publisher = HttpEventPublisher(settings.broker_url) if settings.broker_url else None
+    store = object_store(ObjectStoreSettings())
+    reader = search_reader(search) if search.enable_search else None
     return Context(
         settings=settings,
         engine=engine,
-        store=object_store(ObjectStoreSettings()),
-        search=search_reader(search) if search.enable_search else None,
+        store=store,
+        search=reader,
         relay=Relay(engine, publisher),
         changes=ChangeFeed(engine),
         unlocker=Unlocker(settings.convert_url),
+        sweep=sweep_with(engine, store, publisher, reader),
     )
 
 

@@ -13,6 +13,7 @@ from web.long_work import long_work
 from web.outbox import Relay
 from web.replays import Replays
 from web.settings import WebSettings
+from web.sweep import Sweep
 from web.unlocking import Unlocker
 
 
@@ -27,6 +28,8 @@ class Context:
     relay: Relay
     changes: ChangeFeed
     unlocker: Unlocker
+    sweep: Sweep | None = None
+    """Where the environment says more of sweeping than the ports here do."""
 
     @cached_property
     def replays(self) -> Replays:

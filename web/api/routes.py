@@ -2,6 +2,7 @@
 
 from web.access import Guarded
 from web.api.archive import ARCHIVE_ROUTES
+from web.api.comparison import COMPARISON_ROUTES
 from web.api.dead_letters import DEAD_LETTER_ROUTES
 from web.api.description import description_routes
 from web.api.documents import DOCUMENT_ROUTES
@@ -10,6 +11,7 @@ from web.api.finding import FINDING_ROUTES
 from web.api.health import HEALTH_ROUTES
 from web.api.replays import REPLAY_ROUTES
 from web.api.stream import STREAM_ROUTES
+from web.api.sweep import SWEEP_ROUTES
 from web.api.tokens import TOKEN_ROUTES
 
 
@@ -17,11 +19,13 @@ def api_routes() -> list[Guarded]:
     """All routes of the JSON API, their own description included."""
     described = [
         *DOCUMENT_ROUTES,
+        *COMPARISON_ROUTES,
         *FILE_ROUTES,
         *FINDING_ROUTES,
         *ARCHIVE_ROUTES,
         *REPLAY_ROUTES,
         *DEAD_LETTER_ROUTES,
+        *SWEEP_ROUTES,
         *STREAM_ROUTES,
         *TOKEN_ROUTES,
         *HEALTH_ROUTES,

@@ -12,26 +12,28 @@ from shared.search.settings import SearchSettings, search_reader
 from shared.sources import is_being_written, is_finished_name
 from shared.storage.port import ObjectInfo, ObjectStore
 from shared.storage.settings import ObjectStoreSettings, object_store
+from web.sweep.publishing import NoBroker
 from web.sweep.settings import SweepSettings
 from web.sweep.sweep import Sweep
 
 
-def configured_sweep(broker_url: str) -> Sweep:
+def configured_sweep(broker_url: str | None) -> Sweep:
     """A sweep with clients of its own. Raises ValidationError where a variable is wrong."""
     search_settings, store_settings = SearchSettings(), ObjectStoreSettings()
     search = search_reader(search_settings) if search_settings.enable_search else None
-    return sweep_with(
-        database(DatabaseSettings()), object_store(store_settings), HttpEventPublisher(broker_url), search
-    )
+    publisher = HttpEventPublisher(broker_url) if broker_url else None
+    return sweep_with(database(DatabaseSettings()), object_store(store_settings), publisher, search)
 
 
-def sweep_with(engine: Engine, store: ObjectStore, publisher: EventPublisher, search: SearchReader | None) -> Sweep:
-    """A sweep with these clients."""
+def sweep_with(
+    engine: Engine, store: ObjectStore, publisher: EventPublisher | None, search: SearchReader | None
+) -> Sweep:
+    """A sweep with these clients; without a publisher whatever needs one is told to be out of reach."""
     store_settings = ObjectStoreSettings()
     return Sweep(
         engine,
         store,
-        publisher,
+        publisher or NoBroker(),
         search_enabled=search is not None,
         generation=(lambda: search.generation) if search else None,
         is_settled=_settled_in(store_settings.data_dir) if store_settings.kind == "directory" else lambda _info: True,

@@ -5,6 +5,12 @@ from pydantic import Field
 from shared.settings import Settings
 
 
+class SweepBrokerSettings(Settings):
+    """Where a sweep that was started by hand sends events."""
+
+    broker_url: str | None = Field(None, description="Where events are sent: the broker's ingress address.")
+
+
 class SweepSettings(Settings):
     """How long things are kept."""
 

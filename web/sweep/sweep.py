@@ -11,6 +11,7 @@ from shared.errors import ObjectChanged, ObjectExists, ObjectNotFound, Throttled
 from shared.publisher import EventPublisher
 from shared.storage.port import ObjectInfo, ObjectStore
 from web.sweep.findings import forget_unswept, save_findings
+from web.sweep.history import remember_sweep
 from web.sweep.housekeeping import forget_old, relay_overdue, remove_leftovers, remove_old_events
 from web.sweep.incoming import announce_unseen, resume_claims
 from web.sweep.indexing import wake_index
@@ -39,6 +40,7 @@ PARTS: tuple[tuple[str, Callable[[Round], None]], ...] = (
     ("archive", remove_old_events),
     ("old answers", forget_old),
     ("findings", forget_unswept),
+    ("history", remember_sweep),
 )
 """In this order: what a person waits for comes first."""
 
