@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.documents import enqueue_again, locked_document
 from shared.database.engine import reading, writing
-from shared.database.projection import reproject
+from shared.database.projection import KnownMetadata, reproject, with_metadata
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, LedgerEntry, Tombstone
 from shared.documents import StepState
 from shared.errors import DocuElevateError
@@ -95,7 +95,7 @@ def replay_letters(
 ) -> Dealt:
     """Send the events of letters again, each one in a transaction of its own; what cannot be sent is told (rules 19).
 
-    Done again after a crash it goes on: what was sent is no longer open.
+    Done again after a crash it goes on: what was sent is no longer open. Raises Unavailable.
     """
 
     def deal(letter_id: str) -> Skip | None:
@@ -103,18 +103,24 @@ def replay_letters(
             letter = session.get(DeadLetter, letter_id)
             archived = archived_events(session, [letter] if letter else [])
         event = _event(store, letter, archived) if letter else None
-        with writing(engine) as session:
-            return _replay(session, letter_id, event, dry_run=dry_run)
+        return _decided(
+            engine, store, letter, lambda session, known: _replay(session, letter_id, event, known, dry_run=dry_run)
+        )
 
     return _each(letter_ids, deal, "dry run: would be sent again" if dry_run else "sent again", by)
 
 
-def discard_letters(engine: Engine, letter_ids: Iterable[str], reason: str, *, by: str, dry_run: bool = False) -> Dealt:
+def discard_letters(
+    engine: Engine, store: ObjectStore, letter_ids: Iterable[str], reason: str, *, by: str, dry_run: bool = False
+) -> Dealt:
     """Set letters aside for a reason. A document that they mark stays marked until somebody decides on it."""
 
     def deal(letter_id: str) -> Skip | None:
-        with writing(engine) as session:
-            return _discard(session, letter_id, reason, dry_run=dry_run)
+        with reading(engine) as session:
+            letter = session.get(DeadLetter, letter_id)
+        return _decided(
+            engine, store, letter, lambda session, known: _discard(session, letter_id, reason, known, dry_run=dry_run)
+        )
 
     return _each(letter_ids, deal, "dry run: would be discarded" if dry_run else "discarded", by)
 
@@ -161,7 +167,22 @@ def _event(store: ObjectStore, letter: DeadLetter, archived: Archived) -> Event 
     return for_resending(event) if (event.source, event.id) == identity else None
 
 
-def _replay(session: Session, letter_id: str, event: Event | None, *, dry_run: bool) -> Skip | None:
+def _decided(
+    engine: Engine,
+    store: ObjectStore,
+    letter: DeadLetter | None,
+    decide: Callable[[Session, KnownMetadata], Skip | None],
+) -> Skip | None:
+    def transaction(known: KnownMetadata) -> Skip | None:
+        with writing(engine) as session:
+            return decide(session, known)
+
+    return with_metadata(store, letter.document_id or "", transaction) if letter else Skip.NOT_FOUND
+
+
+def _replay(
+    session: Session, letter_id: str, event: Event | None, metadata: KnownMetadata, *, dry_run: bool
+) -> Skip | None:
     letter, document = _locked(session, letter_id)
     if letter is None:
         return Skip.NOT_FOUND
@@ -171,11 +192,11 @@ def _replay(session: Session, letter_id: str, event: Event | None, *, dry_run: b
     letter.state, letter.reason = LetterState.REPLAYED.value, None
     letter.replays += 1
     enqueue_again(session, event)
-    _project(session, letter, document)
+    _project(session, letter, document, metadata)
     return None
 
 
-def _discard(session: Session, letter_id: str, reason: str, *, dry_run: bool) -> Skip | None:
+def _discard(session: Session, letter_id: str, reason: str, metadata: KnownMetadata, *, dry_run: bool) -> Skip | None:
     letter, document = _locked(session, letter_id)
     if letter is None:
         return Skip.NOT_FOUND
@@ -183,7 +204,7 @@ def _discard(session: Session, letter_id: str, reason: str, *, dry_run: bool) ->
         return Skip.CLOSED if letter.state == LetterState.CLOSED.value else Skip.PURGED
     if not dry_run:
         letter.state, letter.reason, letter.replay_at = LetterState.DISCARDED.value, reason, None
-        _project(session, letter, document)
+        _project(session, letter, document, metadata)
     return None
 
 
@@ -208,10 +229,10 @@ def _obstacle(session: Session, letter: DeadLetter, document: Document | None) -
     return Skip.TRASHED if document.trashed_at is not None else None
 
 
-def _project(session: Session, letter: DeadLetter, document: Document | None) -> None:
+def _project(session: Session, letter: DeadLetter, document: Document | None, metadata: KnownMetadata) -> None:
     session.flush()
     if document is not None and letter.runid == document.runid and letter.trigger in STEP_OF_TRIGGER:
-        reproject(session, document)
+        reproject(session, document, metadata)
 
 
 def _each(letter_ids: Iterable[str], deal: Callable[[str], Skip | None], done: str, by: str) -> Dealt:

@@ -59,9 +59,9 @@ async def discard(request: Request) -> Response:
 
 
 def _discard(request: Request, reason: str) -> Response:
-    engine, letter_id = context_of(request).engine, request.path_params["id"]
-    require_done(discard_letters(engine, [letter_id], reason, by=owner_of(request)))
-    return json_answer(letter_view(engine, letter_id))
+    context, letter_id = context_of(request), request.path_params["id"]
+    require_done(discard_letters(context.engine, context.store, [letter_id], reason, by=owner_of(request)))
+    return json_answer(letter_view(context.engine, letter_id))
 
 
 async def replay_many(request: Request) -> Response:
@@ -85,9 +85,8 @@ async def discard_many(request: Request) -> Response:
 
 
 def _discard_many(request: Request, wanted: LettersDiscard) -> Response:
-    ids = _chosen(request, wanted)
-    engine = context_of(request).engine
-    dealt = discard_letters(engine, ids, wanted.reason, by=owner_of(request), dry_run=wanted.dry_run)
+    context, ids, by = context_of(request), _chosen(request, wanted), owner_of(request)
+    dealt = discard_letters(context.engine, context.store, ids, wanted.reason, by=by, dry_run=wanted.dry_run)
     return _answer(dealt, 200, dry_run=wanted.dry_run)
 
 
