@@ -14,7 +14,15 @@ from typing import Any
 from pydantic import Field
 
 from shared.documents import Frozen, ObjectReference
-from shared.errors import DocumentGone, FailureCode, ObjectChanged, ObjectExists, ObjectNotFound, StepFailed
+from shared.errors import (
+    DocumentGone,
+    FailureCode,
+    ObjectChanged,
+    ObjectExists,
+    ObjectNotFound,
+    StepFailed,
+    Unavailable,
+)
 from shared.leases import lease
 from shared.storage import keys
 from shared.storage.port import ObjectStore
@@ -135,6 +143,9 @@ class Work:
 
     def _commit(self, result: StepResult, name: str) -> StepResult:
         refuse_purged(self.store, self.document_id)
+        # Stores were seen to say 200 and lose the object: the commit promises what it names.
+        if not all(self._is_whole(reference) for reference in result.payloads.values()):
+            raise Unavailable("the object store does not have what was written to it")
         body = result.model_dump_json().encode()
         try:
             self.store.put(self.prefix + name, body, media_type=JSON, create_only=True)

@@ -19,7 +19,7 @@ from shared.database.documents import Arrival, holder_of, register
 from shared.database.engine import reading, writing
 from shared.database.tables import Document, IdempotencyKey
 from shared.documents import ObjectReference, Status, new_document_id
-from shared.errors import EXPLANATIONS, DocuElevateError, FailureCode
+from shared.errors import EXPLANATIONS, DocuElevateError, FailureCode, Unavailable
 from shared.events import RunOptions
 from shared.originals import Provenance
 from shared.storage import keys
@@ -204,6 +204,10 @@ class Upload:
     def _commit(self, file: ReceivedFile, options: UploadOptions) -> None:
         about = self._provenance(file, options).to_metadata()
         file.reference = file.writer.commit(media_type=file.media_type, metadata=about)
+        # Stores were seen to say 200 and lose the object: nobody is told that it is safe before it was looked for.
+        kept = self.store.head(file.reference.key)
+        if kept is None or kept.size != file.reference.size:
+            raise Unavailable("the object store does not have what was written to it")
 
     def _provenance(self, file: ReceivedFile, options: UploadOptions) -> Provenance:
         return Provenance(

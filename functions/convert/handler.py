@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from functions.convert.core import VERSION, Conversion, ConversionLimits
 from shared.documents import Notice, ObjectReference
-from shared.errors import FailureCode, ObjectChanged, ObjectExists, ObjectNotFound, StepFailed
+from shared.errors import FailureCode, ObjectExists, StepFailed
 from shared.events import AnyData, DocumentConverted, DocumentReceived, Event
 from shared.fingerprints import fingerprint
+from shared.inputs import fetch_source
 from shared.results import Attempt, StepResult, Work, raise_failure, refuse_purged
 from shared.step import StepContext
 from shared.storage import keys
@@ -104,7 +105,7 @@ class Converting:
         refuse_purged(self.store, document_id)
         with _scratch() as directory:
             source, output = directory / "source", directory / "embedded.pdf"
-            self._fetch(pdf, source)
+            fetch_source(self.store, pdf, source)
             if not self.maker.embed(source, facts, output, timeout_seconds=self.timeout_seconds):
                 return None
             return self.store.put_file(keys.derived(document_id, name), output, media_type=PDF)
@@ -143,7 +144,7 @@ class Converting:
     ) -> StepResult:
         with _scratch() as directory:
             source, output = directory / "source", directory / "document.pdf"
-            self._fetch(reference, source)
+            fetch_source(self.store, reference, source)
             left = context.deadline.remaining_seconds(self.timeout_seconds)
             conversion = self.maker.convert(
                 source, data.filename, data.media_type, output, limits=self.limits, timeout_seconds=left
@@ -155,12 +156,6 @@ class Converting:
             "warnings": [_short(notice).model_dump(mode="json") for notice in conversion.warnings],
         }
         return work.outcome(attempt, payloads={"pdf": pdf}, data=details)
-
-    def _fetch(self, reference: ObjectReference, path: Path) -> None:
-        try:
-            self.store.get_file(reference, path)
-        except (ObjectNotFound, ObjectChanged) as error:
-            raise StepFailed(FailureCode.SOURCE_GONE, determined=False) from error
 
 
 def _short(notice: Notice) -> Notice:

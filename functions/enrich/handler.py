@@ -1,15 +1,17 @@
 """Loads the text, asks the extractor, stores the metadata, replies. Knows no rule and no model."""
 
+import tempfile
 from dataclasses import dataclass
-from hashlib import sha256
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from functions.enrich.extractor import Hints, MetadataExtractor, Vocabulary
 from shared.documents import DocumentText
-from shared.errors import FailureCode, InvalidEvent, ObjectNotFound, StepFailed, Unavailable
+from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
 from shared.fingerprints import fingerprint
+from shared.inputs import fetch_source
 from shared.metadata import is_language_tag
 from shared.results import Attempt, StepResult, Work, raise_failure
 from shared.step import StepContext
@@ -86,14 +88,11 @@ class Enricher:
         return work.outcome(attempt, payloads={"metadata": metadata}, data=details)
 
     def _text(self, data: DocumentRecognized) -> DocumentText:
-        try:
-            body = self.store.get(data.text.key)
-        except ObjectNotFound as error:
-            raise StepFailed(FailureCode.SOURCE_GONE, "The recognized text is gone.", determined=False) from error
-        # The fingerprint names these bytes: metadata of others must not be committed under it.
-        if sha256(body).hexdigest() != data.text.sha256:
-            raise StepFailed(FailureCode.SOURCE_GONE, "The recognized text is another one.", determined=False)
-        return DocumentText.model_validate_json(body)
+        # Verified: the fingerprint names these bytes, and metadata of others must not be committed under it.
+        with tempfile.TemporaryDirectory(prefix="enrich-") as directory:
+            path = Path(directory, "text.json")
+            fetch_source(self.store, data.text, path, gone="The recognized text is gone.")
+            return DocumentText.model_validate_json(path.read_bytes())
 
     def _vocabulary(self, key: str | None) -> Vocabulary:
         if key is None:

@@ -18,8 +18,8 @@ from functions.ocr.client import Assembled
 from functions.ocr.core import batches
 from functions.ocr.engine import OcrEngine
 from functions.ocr.models import PagePlan, RecognizedPage
-from shared.documents import Frozen, Notice, ObjectReference
-from shared.errors import FailureCode, GivenUp, LeaseHeld, ObjectChanged, ObjectExists, ObjectNotFound, StepFailed
+from shared.documents import Frozen, Notice
+from shared.errors import FailureCode, GivenUp, LeaseHeld, ObjectExists, ObjectNotFound, StepFailed
 from shared.events import (
     AnyData,
     DocumentConverted,
@@ -32,6 +32,7 @@ from shared.events import (
     result_id,
 )
 from shared.fingerprints import fingerprint
+from shared.inputs import fetch_source
 from shared.publisher import EventPublisher, publish_all
 from shared.results import JSON, Attempt, Failure, StepResult, Work, raise_failure
 from shared.step import StepContext
@@ -280,7 +281,7 @@ class _Job:
     def _pdf(self, directory: Path) -> Path:
         path = directory / "document.pdf"
         if not path.exists():
-            _fetch(self.work.store, self.data.pdf, path)
+            fetch_source(self.work.store, self.data.pdf, path, gone="The converted PDF is gone.")
         return path
 
     def _thumbnail(self, pdf: Path, directory: Path) -> None:
@@ -307,13 +308,6 @@ def _range_name(batch: PageRange) -> str:
 
 def _part_name(batch: PageRange) -> str:
     return f"part-{_range_name(batch)}.json"
-
-
-def _fetch(store: ObjectStore, reference: ObjectReference, path: Path) -> None:
-    try:
-        store.get_file(reference, path)
-    except (ObjectNotFound, ObjectChanged) as error:
-        raise StepFailed(FailureCode.SOURCE_GONE, "The converted PDF is gone.", determined=False) from error
 
 
 @contextmanager

@@ -54,6 +54,9 @@ STAGING = "staging/"
 _CHUNK_BYTES = 1 << 20
 _COPIED_PART_BYTES = 256 << 20
 _CONFLICT_ATTEMPTS = 4
+_READINGS = 3
+"""How often a whole object is read until its bytes are the ones that were written."""
+
 _DELETING_THREADS = 8
 _UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 _SHA256 = "sha256"
@@ -179,22 +182,33 @@ class S3ObjectStore:
             writer.abort()
 
     def get(self, key: str) -> bytes:
-        """The whole object."""
-        with self.open(key) as source:
-            return source.read()
+        """The whole object, read again where other bytes arrive than were written."""
+        check_source_key(key)
+        for _ in range(_READINGS):
+            answer = self._get(key)
+            with _Opened(_stream(key, answer)) as source:
+                body = source.read()
+            if _written_sha256(key, answer) in (None, hashlib.sha256(body).hexdigest()):
+                return body
+        raise Unavailable(f"the bytes of {key} do not arrive as they were written")
 
     def get_file(self, reference: ObjectReference, path: Path) -> None:
         """Fetch an object into a file; the file is removed again when its bytes are not the ones referred to."""
         if reference.bucket != self.bucket:
             raise InvalidKey("the object is in another bucket")
+        for _ in range(_READINGS):
+            if self._fetched(reference.key, path) == reference.sha256:
+                return
+        path.unlink()
+        raise ObjectChanged(f"the bytes of {reference.key} are not the ones that were referred to")
+
+    def _fetched(self, key: str, path: Path) -> str:
         digest = hashlib.sha256()
-        with self.open(reference.key) as source, path.open("wb") as target:
+        with self.open(key) as source, path.open("wb") as target:
             while chunk := source.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 target.write(chunk)
-        if digest.hexdigest() != reference.sha256:
-            path.unlink()
-            raise ObjectChanged(f"the bytes of {reference.key} are not the ones that were referred to")
+        return digest.hexdigest()
 
     def open(self, key: str, *, start: int = 0, length: int | None = None) -> "_Opened":
         """Read an object, or a range of it; a range behind its end is empty."""
@@ -214,9 +228,11 @@ class S3ObjectStore:
         return io.BytesIO()
 
     def _body(self, key: str, **request: Any) -> BinaryIO:
+        return _stream(key, self._get(key, **request))
+
+    def _get(self, key: str, **request: Any) -> Any:
         with _translated(key, precondition=ObjectChanged):
-            body = self._client.get_object(Bucket=self.bucket, Key=key, **request)["Body"]
-        return cast(BinaryIO, io.BufferedReader(_BodyReader(key, body), _CHUNK_BYTES))
+            return self._client.get_object(Bucket=self.bucket, Key=key, **request)
 
     def head(self, key: str) -> ObjectInfo | None:
         """What is known of the object."""
@@ -567,6 +583,10 @@ class _BodyReader(io.RawIOBase):
         super().close()
 
 
+def _stream(key: str, answer: Any) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_BodyReader(key, answer["Body"]), _CHUNK_BYTES))
+
+
 class _RangeNotSatisfiable(DocuElevateError):
     """The range begins behind the end of the object."""
 
@@ -657,10 +677,14 @@ def _info(key: str, answer: Any) -> ObjectInfo:
         age_seconds=_age_seconds(answer["LastModified"], _date(answer)),
         # "null" is whatever was written last while versioning was off: a name, not a version.
         version_id=None if version_id == "null" else version_id,
-        # Under incoming/ others write, and may claim any digest.
-        sha256=None if key.startswith(INCOMING) else metadata.get(_SHA256),
+        sha256=_written_sha256(key, answer),
         metadata={name: unquote(value) for name, value in metadata.items() if name not in (_SHA256, _WRITE_ID)},
     )
+
+
+def _written_sha256(key: str, answer: Any) -> str | None:
+    # Under incoming/ others write, and may claim any digest.
+    return None if key.startswith(INCOMING) else answer.get("Metadata", {}).get(_SHA256)
 
 
 def _listed(entry: Any, now: datetime) -> ObjectInfo:

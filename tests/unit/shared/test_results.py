@@ -42,6 +42,20 @@ def test_the_second_time_nothing_is_done(work: Work) -> None:
     assert produce.calls == 1
 
 
+def test_nothing_is_committed_whose_payloads_the_store_has_lost(store: DirectoryObjectStore, work: Work) -> None:
+    """Rules 6: stores exist that say 200 and keep nothing."""
+
+    def produce(attempt: Attempt) -> StepResult:
+        payload = attempt.store_bytes("document.pdf", b"%PDF", "application/pdf")
+        store.delete(payload.key)
+        return work.outcome(attempt, payloads={"pdf": payload})
+
+    with pytest.raises(Unavailable):
+        work.once(produce)
+    assert work.result() is None
+    assert work.once(Producer(work)).payloads
+
+
 def test_a_failure_that_the_inputs_determine_is_committed(work: Work) -> None:
     def produce(attempt: Attempt) -> StepResult:
         raise StepFailed(FailureCode.CORRUPT, "Broken at page 2.")
