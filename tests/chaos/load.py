@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from shared.database.engine import open_database, reading
 from shared.database.tables import ArchivedEvent, Document, OutboxEvent
+from shared.events import DocumentReceived
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 from tests.papers import LETTER
@@ -31,7 +32,7 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504, 507})
 
 @dataclass
 class Sent:
-    """What clients have sent and been answered. `refusals` counts the answers other than 2xx, `broken` the lost ones."""
+    """What clients have sent and been answered: `refusals` counts answers other than 2xx, `broken` those never seen."""
 
     accepted: dict[str, str] = field(default_factory=dict)
     """File name → document id of its 2xx."""
@@ -127,24 +128,20 @@ def check_objects(store: ObjectStore, document_id: str, original: bytes) -> None
 
 
 def check_archive(database_url: str, documents: set[str]) -> None:
-    """Each document was received once, whoever answered whom; nothing waits to be sent."""
+    """Each document was received once, whoever answered whom; in the end nothing waits to be sent."""
     engine = open_database(database_url)
-    try:
+
+    def ids(statement: Select[tuple[str]]) -> list[str]:
         with reading(engine) as session:
-            rows = set(session.scalars(select(Document.id)))
-            received = Counter(
-                session.scalars(
-                    select(ArchivedEvent.document_id).where(
-                        ArchivedEvent.type == "org.docuelevate.document.received.v1"
-                    )
-                )
-            )
-            waiting = session.scalars(select(OutboxEvent.document_id)).all()
+            return list(session.scalars(statement))
+
+    received = select(ArchivedEvent.document_id).where(ArchivedEvent.type == DocumentReceived.type)
+    try:
+        assert documents <= set(ids(select(Document.id)))
+        assert Counter(one for one in ids(received) if one in documents) == dict.fromkeys(documents, 1)
+        wait_for(lambda: not ids(select(OutboxEvent.document_id)), 60, "an event was never sent")
     finally:
         engine.dispose()
-    assert rows == documents
-    assert received == dict.fromkeys(documents, 1)
-    assert not waiting
 
 
 def orphans(store: ObjectStore, documents: set[str]) -> list[str]:

@@ -6,7 +6,7 @@ The product runs as processes on a real server; nobody restarts them.
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +23,13 @@ from tests.servers.postgresql_proxy import Moment, postgres_proxy
 
 
 @pytest.fixture
-def uploads(request: pytest.FixtureRequest) -> int:
-    return 50 if request.config.getoption("--chaos", default="short") == "full" else 16
+def uploads(full: bool) -> int:
+    return 50 if full else 16
 
 
 @pytest.fixture
-def times(request: pytest.FixtureRequest) -> int:
-    return 2 if request.config.getoption("--chaos", default="short") == "full" else 1
+def times(full: bool) -> int:
+    return 2 if full else 1
 
 
 def test_a_database_that_crashes_under_load_loses_and_doubles_nothing(
@@ -40,8 +40,8 @@ def test_a_database_that_crashes_under_load_loses_and_doubles_nothing(
     with running(tmp_path / "data", DATABASE_URL=url) as instance:
         runner = instance.pid
         with sending(letters(uploads), instance.url) as (sent, through):
-            for crash in range(times):
-                wait_for(lambda: through() >= uploads * (crash + 1) // (times + 2), 60, "the load did not start")
+            for crash in range(1, times + 1):
+                wait_until_through(through, uploads * crash // (times + 2))
                 postgres.stop("immediate")
                 assert_alive_but_not_ready(instance.url)
                 time.sleep(1.0)
@@ -51,6 +51,10 @@ def test_a_database_that_crashes_under_load_loses_and_doubles_nothing(
         assert sent.refusals[503] > 0
         check(sent, documents, DirectoryObjectStore(instance.data), url)
         assert instance.pid == runner and descendants(runner)
+
+
+def wait_until_through(through: Callable[[], int], count: int) -> None:
+    wait_for(lambda: through() >= count, 60, "the load did not start")
 
 
 def assert_alive_but_not_ready(url: str) -> None:
@@ -128,7 +132,7 @@ def test_a_database_behind_a_cut_network_is_waited_for(tmp_path: Path, postgres:
     direct = postgres.create(name)
     with postgres_proxy(postgres.port) as proxy, running(tmp_path / "data", DATABASE_URL=proxy.url(name)) as instance:
         with sending(letters(uploads), instance.url) as (sent, through):
-            wait_for(lambda: through() >= uploads // 4, 60, "the load did not start")
+            wait_until_through(through, uploads // 4)
             proxy.go_down()
             time.sleep(3.0)
             proxy.is_down = False
