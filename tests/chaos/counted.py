@@ -95,9 +95,9 @@ class CountedStore:
             info = self.inner.head(key)
         return info and self._aged(info)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         with self._calls.call("store list", store_down):
-            return iter([self._aged(info) for info in self.inner.list(prefix)])
+            return iter([self._aged(info) for info in self.inner.list(prefix, after=after)])
 
     def copy(
         self, source: ObjectInfo, target: str, *, media_type: str, metadata: Mapping[str, str] | None = None
