@@ -95,7 +95,7 @@ def _send(session: Session, numbers: Sequence[int], *, left_out: int) -> Counts:
 
 def _locked_runs(session: Session, document_ids: Sequence[str]) -> dict[str, str]:
     query = select(Document.id, Document.runid).where(Document.id.in_(document_ids)).order_by(Document.id)
-    return dict(session.execute(query.with_for_update(read=True)).tuples())
+    return dict(session.execute(query.with_for_update(read=True)).tuples().all())
 
 
 def _taken_over_as(session: Session, event: Event) -> str | None:
