@@ -1,11 +1,20 @@
 """How much the fault tests try: `--chaos=full` as `make chaos` does, or the short form that is part of all tests."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
+
+from tests.chaos.report import Report
+
+REPORTS = pytest.StashKey[list[Report]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Known only where pytest is started on this directory; elsewhere it is the short form."""
     parser.addoption("--chaos", choices=["short", "full"], default="short", help="How many faults are tried.")
+    parser.addoption("--chaos-json", metavar="FILE", default=None, help="Where the counts are written as JSON.")
 
 
 def is_full(config: pytest.Config) -> bool:
@@ -17,3 +26,34 @@ def is_full(config: pytest.Config) -> bool:
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether everything is to be tried."""
     return is_full(request.config)
+
+
+def remember(config: pytest.Config, report: Report) -> None:
+    """Keep what was tried for the table at the end."""
+    config.stash.setdefault(REPORTS, []).append(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was tried: calls at which something failed, attempts, documents lost."""
+    reports = config.stash.get(REPORTS, [])
+    if not reports:
+        return
+    terminalreporter.section("crash points")
+    terminalreporter.line(f"{'step':24} {'points':>7} {'runs':>7} {'lost':>5} {'wrong':>6} {'seconds':>8}")
+    total = Report("all")
+    for each in reports:
+        terminalreporter.line(_row(each))
+        total.points, total.runs, total.lost = (
+            total.points + each.points,
+            total.runs + each.runs,
+            total.lost + each.lost,
+        )
+        total.problems, total.seconds = total.problems + each.problems, total.seconds + each.seconds
+    terminalreporter.line(_row(total))
+    if path := config.getoption("--chaos-json", default=None):
+        Path(path).write_text(json.dumps([asdict(each) for each in (*reports, total)], indent=1))
+
+
+def _row(report: Report) -> str:
+    counts = f"{report.points:7} {report.runs:7} {report.lost:5} {len(report.problems):6} {report.seconds:8.1f}"
+    return f"{report.scenario:24} {counts}"

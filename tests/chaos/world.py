@@ -107,7 +107,7 @@ class World:
         for directory in (self.data, self.scratch):
             directory.mkdir(parents=True, exist_ok=True)
         tempfile.tempdir = str(self.scratch)
-        self.wiring = read_wiring(KNATIVE)
+        self.wiring = _wiring()
         self.bus = self.make_bus()
         self.engine = self._database()
         self._stop_counting = count_database_calls(self.engine, self.calls)
