@@ -43,7 +43,7 @@ class Redelivering:
     def extent(self, session: Session, request: Mapping[str, Any]) -> Extent:
         """Events by what would become of them now."""
         query = _joined(select(_REASON, func.count())).where(*_conditions(request)).group_by(_REASON)
-        counts: dict[str, int] = dict(session.execute(query).tuples().all())
+        counts: dict[str, int] = dict(session.execute(query).all())
         last = session.scalar(select(func.max(ArchivedEvent.number))) or 0
         return Extent(counts.pop(SENT, 0), str(last), counts)
 
@@ -95,7 +95,7 @@ def _send(session: Session, numbers: Sequence[int], *, left_out: int) -> Counts:
 
 def _locked_runs(session: Session, document_ids: Sequence[str]) -> dict[str, str]:
     query = select(Document.id, Document.runid).where(Document.id.in_(document_ids)).order_by(Document.id)
-    return dict(session.execute(query.with_for_update(read=True)).tuples().all())
+    return dict(session.execute(query.with_for_update(read=True)).all())
 
 
 def _taken_over_as(session: Session, event: Event) -> str | None:
