@@ -18,6 +18,12 @@ DEFAULT_PAGE_SIZE = 50
 E = TypeVar("E", bound=StrEnum)
 
 
+class Review(StrEnum):
+    """What of a document waits for a person besides its status."""
+
+    PENDING = "pending"
+
+
 @dataclass(frozen=True)
 class DocumentFilters:
     """What a list is narrowed by; unset ones let everything pass. Both ends of a range are included.
@@ -36,6 +42,7 @@ class DocumentFilters:
     received_from: datetime | None = None
     received_to: datetime | None = None
     trashed: bool = False
+    review: Review | None = None
 
 
 def document_filters(parameters: QueryParams) -> DocumentFilters:
@@ -53,6 +60,7 @@ def document_filters(parameters: QueryParams) -> DocumentFilters:
         received_from=moment(parameters, "received_from"),
         received_to=moment(parameters, "received_to", end_of_day=True),
         trashed=flag(parameters, "trashed") or status is Status.TRASHED,
+        review=_choice(parameters, "review", Review),
     )
 
 

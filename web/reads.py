@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, func, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, String, and_, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from shared.database.charges import cost_of_document, cost_of_owner
+from shared.database.reviews import ReviewState
 from shared.database.tables import ArchivedEvent, Document, DocumentStep, DocumentTag, OutboxEvent, Tombstone
 from shared.documents import Status
 from shared.events import DATA_MODELS, TYPE_PREFIX
@@ -28,7 +30,7 @@ from web.api.models import (
 from web.errors import InvalidParameter, NotFound
 from web.filters import DEFAULT_PAGE_SIZE, DocumentFilters
 from web.paging import Page, Sort, keyset_page
-from web.views import archived_event, detail, search_hit, summary, timeline_entry
+from web.views import archived_event, cost_view, detail, search_hit, summary, timeline_entry
 
 DEFAULT_ORDERING = "-received"
 MAX_FACET_VALUES = 100
@@ -68,7 +70,9 @@ def document_detail(session: Session, owner: str, document_id: str) -> DocumentD
     """One document with everything that is known of it. Raises NotFound."""
     document = find_document(session, owner, document_id)
     tags, steps = _tags(session, [document]), _steps(session, [document])
-    return detail(document, tags.get(document.id, ()), steps.get(document.id, ()))
+    cost = cost_of_document(session, document.id)
+    replaces = session.scalar(select(Document.id).where(Document.replaced_by == document.id).limit(1))
+    return detail(document, tags.get(document.id, ()), steps.get(document.id, ()), cost, replaces)
 
 
 def timeline(
@@ -131,7 +135,14 @@ def status_counts(session: Session, owner: str) -> StatusAnswer:
     counts[Status.TRASHED.value] = session.scalar(trashed) or 0
     waiting, oldest = session.execute(select(func.count(), func.min(OutboxEvent.created_at))).one()
     age = (datetime.now(UTC) - oldest).total_seconds() if oldest else None
-    return StatusAnswer(documents=counts, outbox=waiting, oldest_outbox_seconds=age)
+    reviews = select(func.count()).where(Document.owner == owner, Document.trashed_at.is_(None), _in_review())
+    return StatusAnswer(
+        documents=counts,
+        reviews=session.scalar(reviews) or 0,
+        cost=cost_view(cost_of_owner(session, owner)),
+        outbox=waiting,
+        oldest_outbox_seconds=age,
+    )
 
 
 def search_documents(
@@ -228,6 +239,8 @@ def _conditions(owner: str, filters: DocumentFilters) -> list[ColumnElement[bool
     found = [Document.owner == owner, in_trash]
     if filters.status and filters.status is not Status.TRASHED:
         found.append(Document.status == filters.status.value)
+    if filters.review is not None:
+        found.append(_in_review())
     found += [column == value for column, value in equal.items() if value]
     found += [_tagged(tag) for tag in filters.tags]
     found += [_mentions(word) for word in filters.q.split()[:20]]
@@ -245,6 +258,10 @@ def _ranges(filters: DocumentFilters) -> list[ColumnElement[bool]]:
     if filters.received_to:
         found.append(Document.received_at <= filters.received_to)
     return found
+
+
+def _in_review() -> ColumnElement[bool]:
+    return and_(Document.review.is_not(None), Document.review["state"].as_string() == ReviewState.PENDING.value)
 
 
 def _tagged(tag: str) -> ColumnElement[bool]:

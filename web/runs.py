@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.documents import enqueue, received_event, touch
 from shared.database.engine import writing
+from shared.database.reviews import begin, return_to_base
 from shared.database.tables import ArchivedEvent, Document, DocumentStep
 from shared.documents import PIPELINE, ObjectReference, Status, Step, StepState
 from shared.events import (
@@ -46,6 +47,7 @@ def run_with_copy(engine: Engine, owner: str, document_id: str, unlocked: Object
     with writing(engine) as session:
         document = owned(session, owner, document_id)
         require_not_trashed(document)
+        return_to_base(document)
         options = RunOptions.model_validate(document.options).model_copy(update={"unlocked": unlocked, "force": None})
         return _begin(session, document, Step.CONVERT, options, None)
 
@@ -58,6 +60,8 @@ def start_run(
     if wanted is Step.INDEX:
         wake_index(session, document, force=request.force, replayrun=replayrun)
         return ReplayAnswer(runid=document.runid, started_at_step=wanted.value)
+    # What a run made that nobody has accepted is no beginning for another.
+    return_to_base(document)
     return _begin(session, document, _first_step(document, wanted), _overlaid(document, request), replayrun)
 
 
@@ -71,16 +75,18 @@ def wake_index(session: Session, document: Document, *, force: bool, replayrun: 
 def _begin(
     session: Session, document: Document, start: Step, options: RunOptions, replayrun: str | None
 ) -> ReplayAnswer:
+    runid = str(uuid.uuid4())
+    begin(document, runid)
     document.options = options.model_dump(mode="json")
-    _begin_run(session, document, start)
+    _begin_run(session, document, start, runid)
     event = _start_event(document, start)
     enqueue(session, _as_repetition(session, event, replayrun or document.runid))
     return ReplayAnswer(runid=document.runid, started_at_step=start.value)
 
 
-def _begin_run(session: Session, document: Document, start: Step) -> None:
-    """Give the row a new run. What a person has edited or accepted is looked after here."""
-    document.runid, document.run_from = str(uuid.uuid4()), start.value
+def _begin_run(session: Session, document: Document, start: Step, runid: str) -> None:
+    """Give the row a new run. What a person has accepted was the outcome of the former one."""
+    document.runid, document.run_from = runid, start.value
     document.run_started_at, document.status = datetime.now(UTC), Status.PROCESSING.value
     document.code = document.message = document.hint = document.accepted_code = None
     for step in PIPELINE:

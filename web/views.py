@@ -5,15 +5,19 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from shared.database.charges import Cost
 from shared.database.documents import shown_metadata
+from shared.database.reviews import ReviewState, review_state
 from shared.database.tables import ArchivedEvent, Document, DocumentStep
 from shared.documents import PIPELINE, Notice, ObjectReference, Status, Step, StepState
 from shared.errors import EXPLANATIONS, FailureCode
 from shared.events import DocumentConverted, DocumentRecognized
 from shared.metadata import Money
 from shared.search.port import SearchHit
+from web.actions import possible_actions
 from web.api.models import (
     ArchivedEventView,
+    CostView,
     DocumentDetail,
     DocumentLinks,
     DocumentSummary,
@@ -53,11 +57,19 @@ def summary(document: Document, tags: Iterable[str], steps: Sequence[DocumentSte
     return DocumentSummary.model_validate(_summary_fields(document, tags, steps))
 
 
-def detail(document: Document, tags: Iterable[str], steps: Sequence[DocumentStep]) -> DocumentDetail:
-    """The document with everything that is known of it."""
+def cost_view(cost: Cost) -> CostView:
+    """What was spent."""
+    return CostView(ocr_pages=cost.ocr_pages, tokens=cost.tokens, cost=cost.cost)
+
+
+def detail(
+    document: Document, tags: Iterable[str], steps: Sequence[DocumentStep], cost: Cost, replaces: str | None = None
+) -> DocumentDetail:
+    """The document with everything that is known of it; `replaces` names the one that it stands in for."""
     current = sorted(
         (step for step in steps if step.runid == document.runid), key=lambda step: _STEP_ORDER.get(step.step, 99)
     )
+    failed = _failed_step(document, current)
     return DocumentDetail.model_validate(
         _summary_fields(document, tags, current)
         | {
@@ -70,8 +82,14 @@ def detail(document: Document, tags: Iterable[str], steps: Sequence[DocumentStep
             "locked": tuple(document.locked),
             "warnings": tuple(Notice.model_validate(notice) for notice in document.warnings or ()),
             "failure": _failure(document, current),
+            "actions": possible_actions(
+                document, failed.step if failed else None, in_review=review_state(document) is ReviewState.PENDING
+            ),
+            "replaces": replaces,
+            "replaced_by": document.replaced_by,
             "versions": _versions(document),
             "indexed": document.indexed_version >= document.version,
+            "cost": cost_view(cost),
         }
     )
 
@@ -136,6 +154,7 @@ def _summary_fields(document: Document, tags: Iterable[str], steps: Sequence[Doc
         "tags": tuple(tags),
         "code": document.code,
         "message": document.message,
+        "review": "pending" if review_state(document) is ReviewState.PENDING else None,
         "progress": _current_progress(document, steps),
         "links": links(document),
     }
@@ -179,15 +198,21 @@ def _failure(document: Document, steps: Sequence[DocumentStep]) -> Failure | Non
         return None
     known = document.code in FailureCode.__members__.values()
     explanation = EXPLANATIONS[FailureCode(document.code) if known else FailureCode.INTERNAL]
-    failed = next((step.step for step in steps if step.code == document.code), None)
+    failed = _failed_step(document, steps)
     return Failure(
         code=document.code,
         message=document.message or explanation.message,
         hint=document.hint or explanation.hint,
         actions=explanation.actions,
         retryable=explanation.retryable,
-        step=failed,
+        step=failed.step if failed else None,
+        attempts=failed.attempts if failed else None,
+        at=failed.finished_at if failed else None,
     )
+
+
+def _failed_step(document: Document, steps: Sequence[DocumentStep]) -> DocumentStep | None:
+    return next((step for step in steps if document.code and step.code == document.code), None)
 
 
 def _versions(document: Document) -> tuple[FileVersion, ...]:

@@ -64,7 +64,7 @@ def patch_metadata(
             return
         apply_metadata(session, document)
         touch(document, content=True)
-        _tell(session, document, DocumentUpdated(document_id=document.id, version=document.version))
+        tell(session, document, DocumentUpdated(document_id=document.id, version=document.version))
 
 
 def trash(engine: Engine, owner: str, document_id: str) -> None:
@@ -72,9 +72,14 @@ def trash(engine: Engine, owner: str, document_id: str) -> None:
     with writing(engine) as session:
         document = owned(session, owner, document_id)
         if document.trashed_at is None:
-            document.trashed_at, document.status = datetime.now(UTC), Status.TRASHED.value
-            touch(document, content=True)
-            _tell(session, document, DocumentDeleted(document_id=document.id, version=document.version))
+            put_into_trash(session, document)
+
+
+def put_into_trash(session: Session, document: Document) -> None:
+    """Move a (locked) document to the trash, and tell of it."""
+    document.trashed_at, document.status = datetime.now(UTC), Status.TRASHED.value
+    touch(document, content=True)
+    tell(session, document, DocumentDeleted(document_id=document.id, version=document.version))
 
 
 def restore(engine: Engine, owner: str, document_id: str) -> None:
@@ -82,9 +87,10 @@ def restore(engine: Engine, owner: str, document_id: str) -> None:
     with writing(engine) as session:
         document = owned(session, owner, document_id)
         if document.trashed_at is not None:
-            document.trashed_at, document.status = None, _status_of_run(session, document).value
+            document.trashed_at, document.replaced_by = None, None
+            document.status = _status_of_run(session, document).value
             touch(document, content=True)
-            _tell(session, document, DocumentRestored(document_id=document.id, version=document.version))
+            tell(session, document, DocumentRestored(document_id=document.id, version=document.version))
 
 
 def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> None:
@@ -146,7 +152,8 @@ def _require_version(document: Document, if_match: str | None) -> None:
         )
 
 
-def _tell(session: Session, document: Document, data: EventData) -> None:
+def tell(session: Session, document: Document, data: EventData) -> None:
+    """Queue an event that tells of the row's version."""
     event_id = version_id(document.id, data.type, document.version)
     enqueue(session, new_event(data, source=SOURCE, runid=document.runid, event_id=event_id))
 
@@ -215,9 +222,10 @@ def _status_of_run(session: Session, document: Document) -> Status:
         DocumentStep.document_id == document.id, DocumentStep.runid == document.runid
     )
     states = set(session.scalars(query))
-    if document.code is not None or StepState.FAILED in states:
+    # A failure without its code was accepted, or is one of a run whose results are under review.
+    if document.code is not None:
         return Status.ATTENTION
-    return Status.READY if states <= {StepState.DONE} else Status.PROCESSING
+    return Status.PROCESSING if states & {StepState.WAITING, StepState.RUNNING} else Status.READY
 
 
 def _forget(session: Session, document: Document, source_keys: list[str]) -> None:

@@ -13,6 +13,7 @@ from shared.documents import Frozen, Notice, Status, StepState
 from shared.errors import Action
 from shared.metadata import Metadata, Money
 from shared.search.port import FacetCount, Snippet, SnippetPart
+from web.actions import Possible
 
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_+][A-Za-z0-9]{1,8})*$"
 """What a document may be said to be written in: de, en-GB, or as OCR engines put it, deu+eng."""
@@ -82,6 +83,7 @@ class DocumentSummary(Frozen):
     tags: tuple[str, ...] = ()
     code: str | None = None
     message: str | None = None
+    review: Literal["pending"] | None = None
     progress: Progress | None = None
     links: DocumentLinks
 
@@ -101,7 +103,10 @@ class StepView(Frozen):
 
 
 class Failure(Frozen):
-    """Why the document needs attention, and what a person can do: the first action is the best."""
+    """Why the document needs attention, and what a person can do: the first action is the best.
+
+    `attempts` counts how often the step failed or was given up, `at` is the last time.
+    """
 
     code: str
     message: str
@@ -109,6 +114,8 @@ class Failure(Frozen):
     actions: tuple[Action, ...]
     retryable: bool
     step: str | None = None
+    attempts: int | None = None
+    at: datetime | None = None
 
 
 class FileVersion(Frozen):
@@ -121,8 +128,16 @@ class FileVersion(Frozen):
     href: str
 
 
+class CostView(Frozen):
+    """What was spent: pages recognized from images, tokens of language models, money as a decimal string."""
+
+    ocr_pages: int = 0
+    tokens: int = 0
+    cost: str = "0"
+
+
 class DocumentDetail(DocumentSummary):
-    """A document with everything that is known of it."""
+    """A document with everything that is known of it. `cost` is that of all its runs."""
 
     runid: str
     run_from: str
@@ -133,8 +148,12 @@ class DocumentDetail(DocumentSummary):
     locked: tuple[str, ...]
     warnings: tuple[Notice, ...]
     failure: Failure | None = None
+    actions: tuple[Possible, ...] = ()
+    replaces: str | None = None
+    replaced_by: str | None = None
     versions: tuple[FileVersion, ...]
     indexed: bool
+    cost: CostView = CostView()
 
 
 class MetadataSidecar(Metadata):
@@ -354,10 +373,74 @@ class TokenList(Frozen):
     results: tuple[TokenView, ...]
 
 
+class ComparedField(Frozen):
+    """A field of the metadata as it stands and as it will be once the new run is taken, each with its evidence.
+
+    What a person has set is `locked` and stays; `machine` is then what the new run has read there.
+    """
+
+    name: str
+    before: Any = None
+    after: Any = None
+    machine: Any = None
+    locked: bool = False
+    changed: bool = False
+
+
+class TextStatistics(Frozen):
+    """The text in numbers. `mean_confidence` is that of the words read from images, null where there are none."""
+
+    pages: int
+    words: int
+    characters: int
+    mean_confidence: float | None = None
+    engine: str = ""
+    languages: tuple[str, ...] = ()
+
+
+class ChangedLine(Frozen):
+    """A line that only one of the texts has; `gap` names the page that the lines after it are on."""
+
+    kind: Literal["removed", "added", "gap"]
+    text: str
+
+
+class ComparedText(Frozen):
+    """Both texts in numbers, how many words are in one of them only, and the first lines that differ."""
+
+    before: TextStatistics
+    after: TextStatistics
+    words_added: int = 0
+    words_removed: int = 0
+    lines: tuple[ChangedLine, ...] = ()
+    more_lines: bool = False
+
+
+class RunFailure(Frozen):
+    """The step of the new run that did not pass."""
+
+    step: str
+    code: str
+    message: str
+    hint: str
+
+
+class Comparison(Frozen):
+    """What a new run would change. `none`: nothing waits for a decision."""
+
+    state: Literal["pending", "none"]
+    runid: str
+    fields: tuple[ComparedField, ...] = ()
+    text: ComparedText | None = None
+    failure: RunFailure | None = None
+
+
 class StatusAnswer(Frozen):
-    """Counts of documents by status, and what waits to be sent."""
+    """Counts of documents by status, what waits for a decision on a review and to be sent, and what was spent."""
 
     documents: dict[str, int]
+    reviews: int = 0
+    cost: CostView = CostView()
     outbox: int
     oldest_outbox_seconds: float | None = None
 

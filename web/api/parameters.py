@@ -3,6 +3,7 @@
 from shared.documents import Status
 from shared.metadata import DocumentType
 from web.access import Parameter
+from web.filters import Review
 
 DOCUMENT_FILTERS = (
     Parameter("q", "Words in title, file name or sender (in `/api/search`: anywhere in the document)."),
@@ -15,6 +16,7 @@ DOCUMENT_FILTERS = (
     Parameter("date_to", "Latest date of the document."),
     Parameter("received_from", "Earliest receipt: a date, or a time in ISO 8601."),
     Parameter("received_to", "Latest receipt."),
+    Parameter("review", "`pending`: a new run's results wait for a decision (lists only).", values=tuple(Review)),
     Parameter("trashed", "What is in the trash instead of what is not.", kind="boolean"),
 )
 ORDERING = Parameter(
