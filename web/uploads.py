@@ -183,7 +183,7 @@ class Upload:
             if earlier is not None:
                 require_same_files(earlier.answer, [file.sha256 for file in self.files])
                 return earlier
-            documents = [self._register(session, file, options) for file in self.files]
+            documents = [self.register_file(session, file, options) for file in self.files]
             created = {document.id for document in documents if document.duplicate_of is None}
             outcome = Outcome(202 if created else 200, UploadAnswer(documents=tuple(documents)))
             _keep_answer(session, self.owner, idempotency_key, outcome)
@@ -220,7 +220,8 @@ class Upload:
             force=options.force,
         )
 
-    def _register(self, session: Session, file: ReceivedFile, options: UploadOptions) -> UploadedDocument:
+    def register_file(self, session: Session, file: ReceivedFile, options: UploadOptions) -> UploadedDocument:
+        """Make the document of one file, in the transaction of the whole request."""
         if file.reference is None:
             return _duplicate(file, holder_of(session, self.owner, file.sha256))
         provenance = self._provenance(file, options)
@@ -235,17 +236,7 @@ class Upload:
             user_metadata=provenance.user_metadata,
             locked=provenance.locked,
         )
-        registration = register(session, arrival, source=SOURCE, force=options.force)
-        if registration.duplicate_of is not None:
-            return _duplicate(file, registration.duplicate_of)
-        here = f"/api/documents/{file.document_id}"
-        return UploadedDocument(
-            id=file.document_id,
-            status=Status.PROCESSING,
-            filename=file.filename,
-            sha256=file.sha256,
-            links={"self": here, "page": f"/documents/{file.document_id}"},
-        )
+        return register_arrival(session, file, arrival, force=options.force)
 
     def _discard(self, key: str) -> None:
         try:
@@ -259,6 +250,23 @@ def earlier_answer(engine: Engine, owner: str, idempotency_key: str) -> Outcome 
     """What an earlier request with this key was answered."""
     with reading(engine) as session:
         return _kept(session.get(IdempotencyKey, (owner, idempotency_key)))
+
+
+def register_arrival(
+    session: Session, file: ReceivedFile, arrival: Arrival, *, force: bool = False
+) -> UploadedDocument:
+    """Make a document of a stored file, or name the one that it equals."""
+    registration = register(session, arrival, source=SOURCE, force=force)
+    if registration.duplicate_of is not None:
+        return _duplicate(file, registration.duplicate_of)
+    here = f"/api/documents/{file.document_id}"
+    return UploadedDocument(
+        id=file.document_id,
+        status=Status.PROCESSING,
+        filename=file.filename,
+        sha256=file.sha256,
+        links={"self": here, "page": f"/documents/{file.document_id}"},
+    )
 
 
 def _duplicate(file: ReceivedFile, holder: Document | None) -> UploadedDocument:

@@ -20,7 +20,7 @@ from web.api.models import (
     UploadAnswer,
 )
 from web.api.parameters import CURSOR, DOCUMENT_FILTERS, IDEMPOTENCY_KEY, IF_MATCH, ORDERING, PAGE_SIZE, PURGE
-from web.api.upload import upload
+from web.api.upload import replace, upload
 from web.context import context_of
 from web.errors import Forbidden
 from web.filters import document_filters, flag, page_size
@@ -151,6 +151,18 @@ DOCUMENT_ROUTES = [
             "GET": Operation(detail, Need.READ, {200: DocumentDetail}),
             "PATCH": Operation(patch, Need.WRITE, {200: DocumentDetail}, body=MetadataPatch, parameters=(IF_MATCH,)),
             "DELETE": Operation(remove, Need.WRITE, {200: DocumentDetail, 204: None}, parameters=(PURGE,)),
+        },
+    ),
+    Guarded(
+        "/api/documents/{id}/replace",
+        {
+            "POST": Operation(
+                replace,
+                Need.WRITE,
+                {202: UploadAnswer, 200: UploadAnswer},
+                body="multipart/form-data",
+                parameters=(IDEMPOTENCY_KEY,),
+            )
         },
     ),
     Guarded("/api/documents/{id}/restore", {"POST": Operation(take_back, Need.WRITE, {200: DocumentDetail})}),

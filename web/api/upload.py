@@ -14,6 +14,7 @@ from web.context import context_of
 from web.errors import InvalidParameter, RequestError, UnsupportedMediaType
 from web.idempotency import FileDigests, require_same_files
 from web.multipart import FileReceiver, FormReader
+from web.replacing import Replacement, replacement_key, require_known
 from web.uploads import Outcome, Upload, earlier_answer, upload_options
 
 PIECE_BYTES = 1024 * 1024
@@ -72,9 +73,38 @@ class RequestBody:
 
 async def upload(request: Request) -> Response:
     """Take files in: 202 with the new documents, 200 where all of them were there already."""
+    context, key = context_of(request), _idempotency_key(request)
+    receiver = Upload(
+        engine=context.engine,
+        store=context.store,
+        owner=owner_of(request),
+        channel=_channel(request),
+        max_size=context.settings.max_upload_size,
+        max_files=context.settings.max_upload_files,
+    )
+    return await _take_in(request, receiver, key)
+
+
+async def replace(request: Request) -> Response:
+    """Take a file in that stands in for the document's, which goes to the trash; what the person has set is kept."""
+    context, document_id = context_of(request), request.path_params["id"]
+    await run_in_threadpool(require_known, context.engine, owner_of(request), document_id)
+    receiver = Replacement(
+        engine=context.engine,
+        store=context.store,
+        owner=owner_of(request),
+        channel=_channel(request),
+        max_size=context.settings.max_upload_size,
+        max_files=1,
+        replaces=document_id,
+    )
+    return await _take_in(request, receiver, replacement_key(document_id, _idempotency_key(request)))
+
+
+async def _take_in(request: Request, receiver: Upload, key: str | None) -> Response:
     body = RequestBody(request)
     try:
-        outcome = await _outcome(request, body)
+        outcome = await _outcome(request, body, receiver, key)
     except RequestError:
         await body.drain()
         raise
@@ -83,8 +113,8 @@ async def upload(request: Request) -> Response:
     return json_answer(outcome.answer, outcome.status_code, headers)
 
 
-async def _outcome(request: Request, body: RequestBody) -> Outcome:
-    context, owner, key = context_of(request), owner_of(request), _idempotency_key(request)
+async def _outcome(request: Request, body: RequestBody, receiver: Upload, key: str | None) -> Outcome:
+    context, owner = context_of(request), owner_of(request)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Send the form without Content-Encoding.")
     if key is not None and (earlier := await run_in_threadpool(earlier_answer, context.engine, owner, key)):
@@ -92,14 +122,6 @@ async def _outcome(request: Request, body: RequestBody) -> Outcome:
         await _read(request, body, digests)
         require_same_files(earlier.answer, digests.sha256)
         return earlier
-    receiver = Upload(
-        engine=context.engine,
-        store=context.store,
-        owner=owner,
-        channel=_channel(request),
-        max_size=context.settings.max_upload_size,
-        max_files=context.settings.max_upload_files,
-    )
     try:
         form = await _read(request, body, receiver)
         return await run_in_threadpool(receiver.register_all, upload_options(form.fields), key)
