@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from local.dead_letter_commands import dead_letters
+from local.replay_commands import events, rebuild, replay, replays
 from local.sweep_command import sweep
 from local.terminal import DEFAULT_URL, Connection, connected, plain, row, segment, write_json
 
@@ -33,6 +34,10 @@ PIECE_BYTES = 256 * 1024
 def main(ctx: click.Context, url: str, token: str | None, as_json: bool) -> None:
     """Turn documents into searchable PDFs with trustworthy metadata."""
     ctx.obj = Connection(url, token, as_json)
+
+
+for command in (replay, replays, rebuild, events):
+    main.add_command(command)
 
 
 @main.command()
@@ -254,41 +259,6 @@ def download(connection: Connection, document_id: str, part: str, output: str | 
         write_json({"id": document_id, "path": str(target), "size": target.stat().st_size})
     else:
         click.echo(str(target))
-
-
-@main.command()
-@click.argument("document_id", metavar="ID")
-@click.option("--from", "start", type=click.Choice(["convert", "ocr", "enrich", "index"]), default="convert")
-@click.option("--force", is_flag=True, help="Do the step again although its result is there.")
-@click.option("--language", help="Language for text recognition.")
-@connected
-@click.pass_obj
-def replay(connection: Connection, document_id: str, start: str, force: bool, language: str | None) -> None:
-    """Send a document through its steps again."""
-    body = {"from": start, "force": force, "options": {"language": language} if language else {}}
-    with connection.client() as client:
-        answer = client.post(f"/api/documents/{segment(document_id)}/replay", body)
-    if connection.as_json:
-        write_json(answer)
-    else:
-        click.echo(f"Run {answer['runid']} started at {answer['started_at_step']}.")
-
-
-@main.command()
-@click.argument("document_id", metavar="[ID]", required=False)
-@click.option("--type", "event_type", help="Event type, such as document.failed.")
-@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 200))
-@connected
-@click.pass_obj
-def events(connection: Connection, document_id: str | None, event_type: str | None, limit: int) -> None:
-    """List archived events, newest first."""
-    with connection.client() as client:
-        page = client.get("/api/events", subject=document_id, type=event_type, page_size=limit)
-    if connection.as_json:
-        write_json(page)
-        return
-    for each in page["results"]:
-        click.echo(f"{each['time']}  {each['type']:42}  {plain(each['subject'])}")
 
 
 @main.command()
