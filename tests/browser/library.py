@@ -291,7 +291,7 @@ class Library:
         common = {"document_id": document.id, "fingerprint": "0" * 64}
         converted = self._put(f"{place}/convert/{'0' * 64}/a/document.pdf", pdf, PDF)
         document.converted = DocumentConverted.model_validate(
-            common | {"pdf": converted, "pages": len(opened), "converter": "none"}
+            common | {"input_fingerprint": document.sha256, "pdf": converted, "pages": len(opened), "converter": "none"}
         ).model_dump(mode="json")
         document.pages = len(opened)
         self._thumbnail(document.id, opened)
@@ -299,6 +299,7 @@ class Library:
             document.recognized = DocumentRecognized.model_validate(
                 common
                 | {
+                    "input_fingerprint": "0" * 64,
                     "text": self._put(
                         f"{place}/ocr/{'0' * 64}/a/text.json", text.model_dump_json().encode(), "application/json"
                     ),

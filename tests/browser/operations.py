@@ -10,8 +10,11 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from shared.database.documents import apply_metadata
 from shared.database.engine import writing
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, Finding, Replay
+from shared.documents import DocumentText
+from shared.errors import EXPLANATIONS, FailureCode
 from shared.events import (
     DocumentConverted,
     DocumentFailed,
@@ -21,6 +24,7 @@ from shared.events import (
     EventData,
     new_event,
 )
+from shared.metadata import Metadata, Value
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -55,6 +59,8 @@ class Operations:
         for number, letter in enumerate(LETTERS):
             self._letter(number, *letter)
         with writing(self.engine) as session:
+            self._archive_failure(session, self.ids["letter-hospital.pdf"])
+            self._review(session, self.ids["bill-09.pdf"])
             session.add_all(_replays())
             session.add_all(_findings(self.ids["bill-08.pdf"]))
 
@@ -86,6 +92,68 @@ class Operations:
             at = NOW - timedelta(hours=5) + timedelta(minutes=number)
             event = new_event(data, source=source, runid=runid, time=at, replayof=replayof)
             session.add(_archived(event, document_id, at))
+
+    def _archive_failure(self, session: Session, document_id: str) -> None:
+        """The events of a run whose facts could not be read."""
+        document = session.get_one(Document, document_id)
+        failed = DocumentFailed(
+            document_id=document_id,
+            step="enrich",
+            code="enrich_failed",
+            message=EXPLANATIONS[FailureCode.ENRICH_FAILED].message,
+            hint=EXPLANATIONS[FailureCode.ENRICH_FAILED].hint,
+            retryable=False,
+        )
+        said: list[tuple[EventData, str]] = [
+            (DocumentConverted.model_validate(document.converted), CONVERT),
+            (DocumentRecognized.model_validate(document.recognized), OCR),
+            (failed, "/docuelevate/functions/enrich"),
+        ]
+        for number, (data, source) in enumerate(said):
+            at = document.run_started_at + timedelta(seconds=number)
+            session.add(_archived(new_event(data, source=source, runid=document.runid, time=at), document_id, at))
+
+    def _review(self, session: Session, document_id: str) -> None:
+        """A person has set the sender; a new run then read the text and other facts anew."""
+        document = session.get_one(Document, document_id)
+        standing = {name: getattr(document, name) for name in ("converted", "recognized", "enriched")}
+        mine = {"value": "City Works Bremen", "origin": "user", "locked": True}
+        document.user_metadata = Metadata.model_validate({"sender": mine}).model_dump(mode="json")
+        document.locked = ["sender"]
+        apply_metadata(session, document)
+        before = DocumentRecognized.model_validate(document.recognized)
+        document.base = {"runid": document.runid, "options": document.options, "warnings": [], **standing}
+        document.review = {
+            "runid": document.runid,
+            "state": "pending",
+            **standing,
+            "recognized": self._read_anew(before).model_dump(mode="json"),
+            "machine_metadata": _read_otherwise(document.machine_metadata),
+            "warnings": [],
+            "failure": None,
+        }
+
+    def _read_anew(self, before: DocumentRecognized) -> DocumentRecognized:
+        text = DocumentText.model_validate_json(self.store.get(before.text.key))
+        lines = (
+            "Your meter reading gives 70.20 EUR.",
+            "Meter number 1 EMH 00 7712 8841",
+            "Pay until 24 September 2026",
+        )
+        read = ("\n".join((page.text.splitlines()[0], *lines)) for page in text.pages)
+        pages = tuple(page.model_copy(update={"text": each}) for page, each in zip(text.pages, read, strict=True))
+        content = text.model_copy(update={"pages": pages}).model_dump_json().encode()
+        kept = self.store.put(before.text.key.replace("/a/", "/b/"), content, media_type="application/json")
+        return before.model_copy(
+            update={
+                "text": kept,
+                "fingerprint": "1" * 64,
+                "ocr_pages": 1,
+                "engine": "tesseract",
+                "languages": ("deu",),
+                "mean_confidence": 0.932,
+            }
+        )
 
     def _letter(
         self,
@@ -136,6 +204,19 @@ class Operations:
         self.store.put(key, _whole(event, attributes), media_type="application/cloudevents+json")
 
 
+def _read_otherwise(machine: dict[str, Any]) -> dict[str, Any]:
+    """Other facts than those that stand: a better kind and date, one more tag."""
+    read = Metadata.model_validate(machine)
+    tags = (*read.tags[:1], Value[str](value="electricity", confidence=0.8, origin="rule"))
+    changed = {
+        "document_date": Value[str](value="2026-09-10", confidence=0.97, origin="rule"),
+        "due_date": Value[str](value="2026-09-24", confidence=0.9, origin="rule"),
+        "sender": Value[str](value="Stadtwerke Bremen GmbH", confidence=0.9, origin="rule"),
+        "tags": tags,
+    }
+    return read.model_copy(update=changed).model_dump(mode="json")
+
+
 def _archived(event: Event, document_id: str, at: datetime) -> ArchivedEvent:
     return ArchivedEvent(
         source=event.source,
@@ -177,7 +258,7 @@ def _replay(
 ) -> Replay:
     messages = {"cancelled": "Cancelled by local.", "failed": "InvalidEvent: document_id: Field required"}
     return Replay(
-        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{kind}-{hours}")),
+        id=replay_id(kind),
         owner="local",
         kind=kind,
         state=state,
@@ -190,6 +271,11 @@ def _replay(
         created_at=NOW - timedelta(hours=hours),
         finished_at=NOW - timedelta(hours=hours) + took,
     )
+
+
+def replay_id(kind: str) -> str:
+    """The id of the past replay of a kind."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, kind))
 
 
 def _findings(document_id: str) -> list[Finding]:

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.app import App
 from tests.browser.conftest import OpenPage
+from tests.browser.operations import replay_id
 from tests.browser.serving import Site
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
@@ -23,6 +24,17 @@ PAGES = {
     "search": "/search?q=shelves",
     "nothing found": "/search?q=zebra",
     "activity": "/activity",
+    "undelivered": "/activity/dead-letters",
+    "undelivered, sorted out": "/activity/dead-letters?state=all&trigger=ocr",
+    "nothing undelivered": "/activity/dead-letters?trigger=ingest",
+    "one undelivered": f"/activity/dead-letters/{0:036}",
+    "replays": "/activity/replays",
+    "new replay": "/activity/replays?new=reprocess",
+    "replay": "/activity/replays/" + replay_id("reprocess"),
+    "failed replay": "/activity/replays/" + replay_id("rebuild_projections"),
+    "events": "/activity/events",
+    "filtered events": "/activity/events?type=document.failed&since=2026-01-01",
+    "checks": "/activity/checks",
     "settings": "/settings",
     "upload": "/upload",
     "ready": INVOICE,

@@ -12,6 +12,7 @@ from web.errors import RequestError
 from web.pages.activity import ActivityPage
 from web.pages.assets import Assets
 from web.pages.checks import ChecksPage
+from web.pages.comparison import ComparisonPage
 from web.pages.document import DocumentPage
 from web.pages.errors import show_error
 from web.pages.events import EventsPage
@@ -32,6 +33,7 @@ def routes(_context: Context) -> list[BaseRoute]:
         page("/", HomePage(renderer)),
         page("/documents", DocumentsPage(renderer)),
         page("/documents/{id}", DocumentPage(renderer)),
+        page("/documents/{id}/comparison", ComparisonPage(renderer)),
         page("/review", ReviewPage(renderer)),
         page("/search", SearchPage(renderer)),
         page("/activity", ActivityPage(renderer)),

@@ -12,6 +12,7 @@ from shared.database.tables import Finding
 from web.context import context_of
 from web.pages.operators import titles_of
 from web.pages.rendering import Renderer, frame_counts
+from web.sweep.history import last_sweep
 
 MOST: Final = 200
 
@@ -24,7 +25,8 @@ class ChecksPage:
 
     def __call__(self, request: Request) -> Response:
         """The page: the latest findings, those of one document together."""
-        with reading(context_of(request).engine) as session:
+        engine = context_of(request).engine
+        with reading(engine) as session:
             counts = frame_counts(session, request)
             query = select(Finding).order_by(Finding.found_at.desc(), Finding.id).limit(MOST)
             found = session.scalars(query).all()
@@ -32,7 +34,7 @@ class ChecksPage:
         values = {
             "active": "activity",
             "findings": found,
-            "seen_at": max((finding.seen_at for finding in found), default=None),
+            "swept_at": last_sweep(engine)[0],
             "titles": titles,
         }
         return self.renderer.page(request, "checks.html", values, counts=counts)

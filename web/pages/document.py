@@ -3,22 +3,28 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.database.engine import reading
+from shared.database.tables import Document
 from shared.documents import Step
-from shared.errors import Action
 from shared.metadata import DocumentType
 from web.access import owner_of
-from web.api.models import DocumentDetail
+from web.actions import Possible
+from web.api.models import DocumentDetail, DocumentSummary
 from web.context import context_of
 from web.pages import words
 from web.pages.facts import facts_of
 from web.pages.rendering import Renderer, frame_counts
-from web.reads import document_detail, facets
+from web.reads import document_detail, facets, summaries_of
 
 TABS = ("facts", "text", "timeline")
+_ELSEWHERE = frozenset({Possible.REVIEW, Possible.RESTORE})
+"""Actions that have a place of their own on the page."""
+
 _RESTARTS = {
     Step.CONVERT.value: "From the original file",
     Step.OCR.value: "Recognize the text again",
@@ -39,7 +45,10 @@ class DocumentPage:
             document = document_detail(session, owner, request.path_params["id"])
             counts = frame_counts(session, request)
             known = facets(session, owner)
+            others = replacements(session, owner, document)
         values = _values(request, document) | {
+            "replaces": others.get(document.replaces or ""),
+            "replaced_by": others.get(document.replaced_by or ""),
             "known_tags": [each.value for each in known.tag],
             "known_senders": [each.value for each in known.sender],
         }
@@ -55,7 +64,7 @@ def _values(request: Request, document: DocumentDetail) -> dict[str, Any]:
         "tab": tab if tab in TABS else "facts",
         "query": request.query_params.get("q", "").strip(),
         "failed": words.is_failed(document),
-        "actions": failure_actions(document, offered_actions(request)),
+        "actions": failure_actions(document),
         "replay_step": words.replay_step(document),
         "restarts": _RESTARTS,
         "channel": words.CHANNEL_NAMES.get(document.channel, document.channel),
@@ -65,18 +74,13 @@ def _values(request: Request, document: DocumentDetail) -> dict[str, Any]:
     }
 
 
-_ALWAYS = frozenset({Action.RETRY, Action.REPLACE, Action.DOWNLOAD, Action.OTHER_LANGUAGE})
-_BY_ROUTE = {Action.UNLOCK: "/api/documents/{id}/unlock", Action.ACCEPT: "/api/documents/{id}/accept"}
+def failure_actions(document: DocumentDetail) -> list[str]:
+    """What the failure's panel offers, the best first; the original can be downloaded in any case."""
+    return [*(each.value for each in document.actions if each not in _ELSEWHERE), "download"]
 
 
-def offered_actions(request: Request) -> frozenset[Action]:
-    """The actions that this server can carry out; others are left out rather than shown dead."""
-    paths = {getattr(route, "path", None) for route in request.app.routes}
-    return _ALWAYS | {action for action, path in _BY_ROUTE.items() if path in paths}
-
-
-def failure_actions(document: DocumentDetail, offered: frozenset[Action]) -> list[str]:
-    """What a person can do about the failure, the best first. Who cannot open a file here can bring an open one."""
-    wanted = document.failure.actions if document.failure else ()
-    possible = [Action.REPLACE if each is Action.UNLOCK and each not in offered else each for each in wanted]
-    return [each.value for each in dict.fromkeys(possible) if each in offered]
+def replacements(session: Session, owner: str, document: DocumentDetail) -> dict[str, DocumentSummary]:
+    """The documents that took this one's place, or whose place it took, as far as they are there, by their ids."""
+    wanted = [each for each in (document.replaces, document.replaced_by) if each]
+    mine = session.scalars(select(Document.id).where(Document.id.in_(wanted), Document.owner == owner)).all()
+    return summaries_of(session, mine) if wanted else {}

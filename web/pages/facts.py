@@ -21,6 +21,9 @@ _FIELDS: Final[tuple[tuple[str, str, Kind], ...]] = (
     ("language", "Language", "language"),
     ("summary", "Summary", "long"),
 )
+LABELS: Final[dict[str, tuple[str, Kind]]] = {name: (label, kind) for name, label, kind in _FIELDS}
+"""What the fields are called and how they are shown."""
+
 _WIDE = frozenset({"title", "summary"})
 
 
@@ -58,7 +61,7 @@ def _fact(metadata: Metadata, locked: tuple[str, ...], name: str, label: str, ki
         name=name,
         label=label,
         kind=kind,
-        shown=_shown(kind, value.value) if value else "",
+        shown=shown(kind, value.value) if value else "",
         raw=_raw(value.value) if value else None,
         locked=name in locked,
         wide=name in _WIDE,
@@ -68,7 +71,8 @@ def _fact(metadata: Metadata, locked: tuple[str, ...], name: str, label: str, ki
     )
 
 
-def _shown(kind: Kind, value: Any) -> str:
+def shown(kind: Kind, value: Any) -> str:
+    """A value as people read it."""
     match kind:
         case "date":
             return words.day(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -11,9 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from shared.database.engine import reading
 from shared.documents import Status
 from web.access import owner_of
+from web.api.models import DocumentSummary
 from web.context import context_of
 from web.errors import InvalidCursor
 from web.filters import DocumentFilters, document_filters, page_size
+from web.filters import Review as PendingReview
 from web.pages.links import Address
 from web.pages.rendering import Renderer, frame_counts
 from web.reads import DEFAULT_ORDERING, facets, list_documents
@@ -26,6 +28,10 @@ ORDERINGS: Mapping[str, str] = {
     "title": "Title, A to Z",
     "-title": "Title, Z to A",
 }
+REPLAYABLE: Final = frozenset({"status", "document_type", "tag"})
+"""The filters of the list that a replay has as well."""
+
+MOST_REVIEWS: Final = 50
 _NOT_A_FILTER = ("ordering", "cursor", "page_size", "trashed")
 
 
@@ -39,7 +45,9 @@ class DocumentsPage:
         """The list, or with `trashed=true` the trash."""
         filters = document_filters(request.query_params)
         heading, active = ("Trash", "trash") if filters.trashed else ("Documents", "documents")
-        return _list(self.renderer, request, filters, {"heading": heading, "active": active, "review": False})
+        return _list(
+            self.renderer, request, filters, {"heading": heading, "active": active, "review": False, "reviews": ()}
+        )
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,15 @@ class ReviewPage:
     def __call__(self, request: Request) -> Response:
         """The documents that need a person."""
         filters = replace(document_filters(request.query_params), status=Status.ATTENTION, trashed=False)
-        return _list(self.renderer, request, filters, {"heading": "Review", "active": "review", "review": True})
+        words = {"heading": "Review", "active": "review", "review": True, "reviews": _reviews(request)}
+        return _list(self.renderer, request, filters, words)
+
+
+def _reviews(request: Request) -> tuple[DocumentSummary, ...]:
+    """Documents that a new run made something else of, and that wait for a decision."""
+    with reading(context_of(request).engine) as session:
+        waiting = DocumentFilters(review=PendingReview.PENDING)
+        return list_documents(session, owner_of(request), waiting, page_size=MOST_REVIEWS).results
 
 
 def _list(renderer: Renderer, request: Request, filters: DocumentFilters, words: dict[str, Any]) -> Response:
@@ -68,8 +84,22 @@ def _list(renderer: Renderer, request: Request, filters: DocumentFilters, words:
         "orderings": ORDERINGS,
         "filtered": bool(address.without(*_NOT_A_FILTER).pairs),
         "trash": filters.trashed,
+        "again": _again(address) if counts.operator and not filters.trashed else None,
     }
     return renderer.page(request, "documents.html", values | frame | words, counts=counts)
+
+
+def _again(address: Address) -> str | None:
+    """Where a replay of what is listed begins; None where a replay knows one of the filters not, and would do more."""
+    filters = address.without("ordering", "page_size").pairs
+    if (
+        address.path != "/documents"
+        or not filters
+        or {name for name, _value in filters} - REPLAYABLE
+        or len(dict(filters)) < len(filters)
+    ):
+        return None
+    return str(Address("/activity/replays", (("new", "reprocess"), *filters)))
 
 
 def _values(session: Session, request: Request, filters: DocumentFilters) -> dict[str, Any]:

@@ -27,12 +27,14 @@ THEMES = ("light", "dark")
 class Counts:
     """How many documents stand where, as the frame shows it; `all` leaves the trash out.
 
+    `reviews` are documents of which a new run made something else, and that wait for a decision.
     `letters` and `findings` (undelivered events, what sweep cannot repair) are counted for an operator only.
     """
 
     all: int
     processing: int
     attention: int
+    reviews: int = 0
     operator: bool = False
     letters: int = 0
     findings: int = 0
@@ -71,12 +73,14 @@ class Renderer:
 
 def frame_counts(session: Session, request: Request) -> Counts:
     """What rail and head lines count."""
-    found = status_counts(session, owner_of(request)).documents
+    status = status_counts(session, owner_of(request))
+    found = status.documents
     operator = is_operator(request)
     return Counts(
         all=sum(number for status, number in found.items() if status != Status.TRASHED),
         processing=found.get(Status.PROCESSING, 0),
         attention=found.get(Status.ATTENTION, 0),
+        reviews=status.reviews,
         operator=operator,
         letters=open_letters(session) if operator else 0,
         findings=open_findings(session) if operator else 0,
@@ -145,6 +149,7 @@ def _environment(assets: Assets) -> Environment:
         "size": words.size,
         "state": words.state,
         "status_name": words.status_name,
+        "step_work": words.step_work,
         "suffix": words.suffix,
         "type_name": words.type_name,
     }

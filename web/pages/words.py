@@ -12,7 +12,7 @@ from typing import Final
 from shared.documents import Status, Step, StepState
 from shared.errors import FailureCode
 from shared.metadata import DocumentType, Money
-from web.api.models import DocumentDetail, DocumentSummary, Progress, StepView
+from web.api.models import ComparedText, Comparison, DocumentDetail, DocumentSummary, Progress, StepView
 
 TYPE_NAMES: Final[Mapping[str, str]] = {
     **{each.value: each.value.replace("_", " ").capitalize() for each in DocumentType},
@@ -197,7 +197,7 @@ def state(document: DocumentSummary) -> tuple[str, str] | None:
         case Status.TRASHED:
             return "trashed", "Trashed"
         case _:
-            return None
+            return ("attention", "New run to look at") if document.review else None
 
 
 def grade(confidence: float) -> tuple[str, str]:
@@ -221,6 +221,11 @@ def step_sentence(step: StepView) -> str:
     return work(step.progress) if step.progress else doing
 
 
+def step_work(step: str) -> str:
+    """What a step does: "Recognizing text"."""
+    return STEP_WORK.get(step, step)
+
+
 def step_seconds(step: StepView) -> float | None:
     """How long the step took, in seconds; none while it has not ended."""
     return (step.finished - step.started).total_seconds() if step.started and step.finished else None
@@ -238,6 +243,22 @@ def replay_step(document: DocumentDetail) -> str:
         FailureCode.INDEX_FAILED.value: Step.INDEX,
     }
     return steps.get(document.code or "", Step.CONVERT).value
+
+
+def change_sentence(found: Comparison) -> str:
+    """What a new run would change: "3 facts and the text (+120 −4 words)"; of a locked fact nothing changes."""
+    changed = sum(field.changed for field in found.fields)
+    facts = count(changed, "fact") if changed else ""
+    text = f"the text ({change})" if (change := text_change(found.text)) else ""
+    return " and ".join(part for part in (facts, text) if part) or "nothing that is shown"
+
+
+def text_change(text: ComparedText | None) -> str:
+    """How many words are in one of two texts only: "+120 −4 words"; empty where none."""
+    if text is None or not (text.words_added or text.words_removed):
+        return ""
+    numbers = (("+", text.words_added), ("−", text.words_removed))
+    return " ".join(f"{sign}{number:,}" for sign, number in numbers if number) + " words"
 
 
 def status_name(value: str) -> str:

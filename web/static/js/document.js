@@ -22,6 +22,7 @@ export function mountDocument(main, signal) {
   mountFacts(root, viewer, { reload: () => reload(root, open) });
   mountActions(root, () => reload(root, open));
   mountEvents(root);
+  tellReview(root);
   const look = calmly(400, () => reload(root, open));
   onChange((summary) => (summary === null || summary.id === root.dataset.id) && look(), signal);
   open();
@@ -37,6 +38,7 @@ async function reload(root, open) {
   root.dataset.status = fresh.dataset.status;
   root.dataset.pdf = fresh.dataset.pdf;
   swapFacts(root, fresh);
+  tellReview(root);
   if (find("#tab-text", root).dataset.text !== find("#tab-text", fresh).dataset.text) {
     find("#tab-text", root).dataset.text = find("#tab-text", fresh).dataset.text;
     loadText(root);
@@ -214,10 +216,6 @@ function mountActions(root, again) {
       event.preventDefault();
       const options = { language: new FormData(form).get("language") };
       act(() => replay(here, { from: "ocr", force: true, options }), again, find("button", form));
-    } else if (form.dataset.act === "other-engine") {
-      event.preventDefault();
-      const options = { [form.dataset.option]: new FormData(form).get("engine") };
-      act(() => replay(here, { from: form.dataset.step, force: true, options }), again, find("button", form));
     } else if (form.dataset.act === "open-with-password") {
       event.preventDefault();
       unlock(form, here, again);
@@ -293,6 +291,25 @@ async function unlock(form, here, again) {
     said.textContent = error.code === "wrong_password" ? "That password does not open the file." : error.message;
     said.hidden = false;
     find("input", form).select();
+  }
+}
+
+// Review --------------------------------------------------------------------------------------------------------------
+
+/** Say how much a new run would change; both texts are read for that, so it is asked for apart from the page. */
+async function tellReview(root) {
+  const place = find("[data-review]", root);
+  if (!place || place.told) return;
+  place.told = true;
+  try {
+    const { state, fields, text } = await api("GET", place.dataset.review);
+    if (state !== "pending") return;
+    const changed = fields.filter((field) => field.changed).length;
+    const words = [["+", text.words_added], ["−", text.words_removed]].filter(([, number]) => number).map(([sign, number]) => sign + number.toLocaleString());
+    const parts = [changed ? `${changed} ${changed === 1 ? "fact" : "facts"}` : null, words.length ? `the text (${words.join(" ")} words)` : null].filter(Boolean);
+    if (parts.length) place.textContent = `A new run changed ${parts.join(" and ")}.`;
+  } catch {
+    // The sentence stays as it is.
   }
 }
 

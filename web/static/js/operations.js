@@ -252,7 +252,7 @@ export function mountReplays(main, signal) {
   };
   mountStops(main, signal);
   onAct(main, {
-    "new-replay": open,
+    "new-replay": () => (find('[name="mode"]', form).value === "redeliver" ? go("/activity/replays?new=reprocess") : open()),
     "close-dialog": () => dialog.close(),
     rebuild: (button) => rebuild(button),
   }, signal);
@@ -352,12 +352,13 @@ const DEEDS = {
 };
 
 function sweptWords(answer) {
-  const counts = answer.counts ?? answer;
+  const counts = answer.did;
   const done = Object.entries(DEEDS).filter(([deed]) => counts[deed]).map(([deed, [one, many]]) => count(counts[deed], one, many));
   const failed = Object.entries(answer.failures ?? {});
   return [
     h("p", {}, answer.report ? "Looked, and changed nothing. " : "Looked and repaired. ", done.length ? (answer.report ? "A repair would do this:" : "This was done:") : answer.report ? "There is nothing to repair." : "There was nothing to repair."),
     done.length ? h("ul", { class: "bullets" }, done.map((words) => h("li", {}, words))) : null,
+    answer.complete ? null : h("p", { class: "quiet" }, "The time was too short to look at everything; the next look goes on."),
     failed.length ? h("p", { class: "quiet" }, `Not everything could be looked at: ${failed.map(([part, why]) => `${part} (${why})`).join(", ")}`) : null,
   ].filter(Boolean);
 }
@@ -388,10 +389,10 @@ export function mountChecks(main, signal) {
 
 /** What a new run made of a document that a person had edited: take it, or keep what stands. */
 export function mountComparison(main, signal) {
-  const { document: id } = find("[data-document]", main).dataset;
+  const { document: id, run } = find("[data-document]", main).dataset;
   const decide = (what, words) => (button) =>
     busy(button, async () => {
-      await api("POST", `/api/documents/${id}/comparison/${what}`);
+      await api("POST", `/api/documents/${id}/comparison/${what}?runid=${encodeURIComponent(run)}`);
       go(`/documents/${id}`);
       note(words);
     });
