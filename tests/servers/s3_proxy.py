@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -59,13 +61,17 @@ class Fault:
 
 
 class S3Proxy:
-    """A running proxy. `faults` may be changed at any time; while `is_down`, every connection is reset."""
+    """A running proxy. `faults` may be changed at any time; while `is_down`, every connection is reset.
+
+    `seconds_ahead` moves the server's clock: what was written before the proxy's answer is that much older.
+    """
 
     def __init__(self, endpoint_url: str) -> None:
         target = urlsplit(endpoint_url)
         self.upstream = (target.hostname or "127.0.0.1", target.port or 80)
         self.faults: list[Fault] = []
         self.is_down = False
+        self.seconds_ahead = 0.0
         self.journal: list[tuple[str, str, str]] = []
         """Method, key and the kind of fault, or an empty string."""
         self._lock = threading.Lock()
@@ -110,6 +116,10 @@ def s3_proxy(endpoint_url: str) -> Iterator[S3Proxy]:
     finally:
         proxy.server.shutdown()
         proxy.server.server_close()
+
+
+def _moved(date: str, seconds: float) -> str:
+    return format_datetime(parsedate_to_datetime(date) + timedelta(seconds=seconds), usegmt=True)
 
 
 class _Server(ThreadingHTTPServer):
@@ -203,7 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
         upstream.close()
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
-            if name.lower() not in ("connection", "transfer-encoding", "content-length"):
+            if name.lower() == "date":
+                self.send_header(name, _moved(value, self.owner.seconds_ahead))
+            elif name.lower() not in ("connection", "transfer-encoding", "content-length"):
                 self.send_header(name, value)
         length = answer.getheader("content-length") if self.command == "HEAD" else str(len(body))
         self.send_header("content-length", length or "0")
