@@ -198,6 +198,10 @@ class CountedSearch:
         with self._counted("reset"):
             self._inner.reset()
 
+    def repair(self, *, thorough: bool = False) -> bool:
+        with self._counted("repair"):
+            return self._inner.repair(thorough=thorough)
+
     def close(self) -> None:
         self._inner.close()
 
