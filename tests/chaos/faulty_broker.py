@@ -83,7 +83,13 @@ class Counts:
     doubled: int = 0
     lost: int = 0
     broken: int = 0
+    out_of_turn: int = 0
     letters: int = 0
+
+    @property
+    def faults(self) -> int:
+        """All that went otherwise than it should."""
+        return self.doubled + self.lost + self.broken + self.out_of_turn + self.letters
 
 
 class FaultySubscribers:
@@ -148,6 +154,7 @@ class FaultySubscribers:
 
     def _let_pass(self) -> None:
         chosen = self._random.choice(self._next()[: self.faults.window])
+        self.counts.out_of_turn += chosen is not self._waiting[0]
         self._waiting.remove(chosen)
         chosen.passes.set_result(None)
 

@@ -1,0 +1,74 @@
+"""A world whose process can die in the middle of anything and is then started again on what it left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from functions.ocr.handler import Recognizer
+from tests.chaos.calls import Calls, Error, Fault
+from tests.chaos.world import World
+
+BATCH_PAGES = 2
+
+
+class Died(BaseException):
+    """The process is gone. Nothing may catch this; whatever is still tried while it unwinds does not get out either."""
+
+
+@dataclass
+class MortalCalls(Calls):
+    """Calls of which one ends the process in which they are made, without ending the one of the tests."""
+
+    is_dead: bool = False
+
+    def enter(self, name: str, error: Error) -> int:
+        """As `Calls`, until death."""
+        if self.is_dead:
+            raise Died
+        return super().enter(name, error)
+
+    def leave(self, number: int, error: Error) -> None:
+        """As `Calls`, until death."""
+        if self.is_dead:
+            raise Died
+        super().leave(number, error)
+
+    def _strike(self, fault: Fault, name: str) -> None:
+        if self.fault is fault:
+            self.fired = name
+            self.is_dead = True
+            raise Died
+
+
+class FragileWorld(World):
+    """Small batches, so that few pages make many."""
+
+    def make_recognizer(self) -> Recognizer:
+        return Recognizer(self.store, self.tools, self.ocr_engine, self.publisher, BATCH_PAGES)
+
+
+@dataclass
+class Machine:
+    """The computer on which the world runs: what is on its disk outlives every process."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.calls = MortalCalls()
+        self.world: World = FragileWorld(self.root, calls=self.calls)
+
+    def dying(self, work: Callable[[World], object], at: int, fault: Fault) -> bool:
+        """Do something that ends the process at call `at`; whether it came to that. Afterwards there is a new one."""
+        self.calls.target, self.calls.fault, self.calls.made = at, fault, []
+        try:
+            with self.calls.counting():
+                work(self.world)
+        except Died:
+            self._start_again()
+            return True
+        return False
+
+    def _start_again(self) -> None:
+        self.world.close()
+        self.calls = MortalCalls()
+        self.world = FragileWorld(self.root, calls=self.calls)
