@@ -90,9 +90,13 @@ def _named(row: Document) -> set[str]:
 
 
 def _remove(round_: Round, prefix: str, doomed: Sequence[ObjectInfo]) -> None:
-    if not doomed:
-        return
-    if round_.repairs:
-        for info in doomed:
-            round_.store.delete_exact(info)
-    round_.did(Deed.REMOVED, prefix, "leases and attempts that lost against what is committed", times=len(doomed))
+    removed = 0
+    for info in doomed:
+        # A lease may have been taken up again since the listing; the names of attempts are never used twice.
+        if is_lease(info.key) and ((head := round_.store.head(info.key)) is None or round_.age(head) < STILL_WRITING):
+            continue
+        if round_.repairs:
+            round_.store.delete(info.key)
+        removed += 1
+    if removed:
+        round_.did(Deed.REMOVED, prefix, "leases and attempts that lost against what is committed", times=removed)

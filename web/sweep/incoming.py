@@ -83,10 +83,9 @@ def _announce_unknown(round_: Round, infos: Sequence[ObjectInfo]) -> None:
         if any(_is_meant(info, entry) for entry in known.get(info.key, ())):
             continue
         head = _head(round_, info)
-        if head is not None and identity(round_.store.bucket, head) not in {
-            e.identity for e in known.get(info.key, ())
-        }:
-            _announce(round_, head, identity(round_.store.bucket, head), "nobody told of it")
+        taken = {entry.identity for entry in known.get(info.key, ()) if entry.state != REJECTED}
+        if head is not None and (name := identity(round_.store.bucket, head)) not in taken:
+            _announce(round_, head, name, "nobody told of it")
 
 
 def _known(round_: Round, names: Sequence[str]) -> dict[str, list[LedgerEntry]]:
