@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: run setup system test-system test check format docs lock clean
+.PHONY: run setup system test-system test chaos check format docs lock clean
 
 run: setup
 	@$(BIN)/docuelevate serve
@@ -22,6 +22,10 @@ test-system:
 test: test-system $(VENV)/.installed
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest tests --ignore=tests/unit
+
+# Every fault that the tests know, everywhere; `make test` tries some of each.
+chaos: test-system $(VENV)/.installed
+	$(BIN)/pytest tests/chaos --chaos=full
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .

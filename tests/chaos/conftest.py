@@ -1,12 +1,14 @@
 """How much the fault tests try: `--chaos=full` as `make chaos` does, or the short form that is part of all tests."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.report import Report
+from tests.chaos.workers import LoopWorker, loop_worker_in_memory
 
 REPORTS = pytest.StashKey[list[Report]]()
 
@@ -26,6 +28,13 @@ def is_full(config: pytest.Config) -> bool:
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether everything is to be tried."""
     return is_full(request.config)
+
+
+@pytest.fixture(scope="session")
+def loop_worker() -> Iterator[LoopWorker]:
+    """A process that runs crash loops."""
+    with loop_worker_in_memory() as worker:
+        yield worker
 
 
 def remember(config: pytest.Config, report: Report) -> None:

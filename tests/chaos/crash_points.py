@@ -23,6 +23,7 @@ from tests.chaos.calls import CRASHED, Calls, Fault
 from tests.chaos.invariants import ALWAYS, State, differences
 from tests.chaos.report import Report
 from tests.chaos.scenarios import SCENARIOS, Scenario, letter, scan
+from tests.chaos.seeded import CRASHING
 from tests.chaos.world import World, copy_world
 
 SWEEPS = 3
@@ -36,6 +37,8 @@ class Loop:
     scenario: Scenario
     directory: Path
     world: Callable[..., World] = World
+    until_wrong: bool = False
+    """Whether the first thing that is wrong is enough."""
 
     def run(self, points: int | None = None, error_points: int | None = None) -> Report:
         """Try every point, or so many of them for each kind of crash and error, spread evenly."""
@@ -47,6 +50,8 @@ class Loop:
         for fault in Fault:
             numbers = [number for number, name in enumerate(made, 1) if _can(fault, name)]
             for number in _spread(numbers, points if fault in CRASHES else error_points):
+                if report.problems and self.until_wrong:
+                    break
                 tried.add(number)
                 self._try(report, fault, number, undisturbed)
         report.points = len(tried)
@@ -189,6 +194,8 @@ def _spread(numbers: Sequence[int], wanted: int | None) -> Sequence[int]:
     """All of them, or so many that lie evenly, first and last among them."""
     if wanted is None or wanted >= len(numbers):
         return numbers
+    if wanted < 2:
+        return numbers[:wanted]
     return [numbers[round(place * (len(numbers) - 1) / (wanted - 1))] for place in range(wanted)]
 
 
@@ -238,7 +245,9 @@ def serve(directory: Path) -> None:
         job = json.loads(line)
         where = directory / job["scenario"].replace(" ", "-").replace(":", "")
         try:
-            report = Loop(known[job["scenario"]], where).run(job["points"], job["error_points"])
+            kind = CRASHING[job["world"]] if "world" in job else World
+            loop = Loop(known[job["scenario"]], where, kind, until_wrong="world" in job)
+            report = loop.run(job["points"], job["error_points"])
         except RuntimeError as error:
             report = Report(job["scenario"], problems=[str(error)])
         shutil.rmtree(where, ignore_errors=True)

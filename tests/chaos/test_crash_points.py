@@ -4,14 +4,9 @@ Tries architecture §2.2–2.8 and rules 2–8, 13–18, 20, 23 where they speak
 points of every scenario, the full form all of them.
 """
 
-import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -19,32 +14,10 @@ import pytest
 from tests.chaos.conftest import remember
 from tests.chaos.report import Report
 from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.workers import LoopWorker, loop_worker_in_memory
 
 WORKERS = 2
 SHORT_POINTS, SHORT_ERROR_POINTS = 5, 2
-MEMORY = Path("/dev/shm")
-"""A process that dies leaves in memory what it would leave on a disk, and each attempt has a world of its own."""
-
-
-class Worker:
-    """A process that answers jobs, one after the other."""
-
-    def __init__(self, directory: Path) -> None:
-        command = [sys.executable, "-m", "tests.chaos.crash_points", str(directory)]
-        root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def answer(self, job: Mapping[str, object]) -> Report:
-        """Have one scenario tried."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        return Report(**json.loads(self._process.stdout.readline()))
-
-    def end(self) -> None:
-        """No more jobs."""
-        self._process.kill()
-        self._process.communicate()
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +32,9 @@ def attempts(request: pytest.FixtureRequest, full: bool) -> Iterator[Mapping[str
         {"points": None, "error_points": None} if full else {"points": SHORT_POINTS, "error_points": SHORT_ERROR_POINTS}
     )
     with ExitStack() as stack:
-        free: SimpleQueue[Worker] = SimpleQueue()
+        free: SimpleQueue[LoopWorker] = SimpleQueue()
         for _ in range(WORKERS):
-            place = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
-            worker = Worker(Path(place))
-            stack.callback(worker.end)
-            free.put(worker)
+            free.put(stack.enter_context(loop_worker_in_memory()))
 
         def work(name: str) -> Report:
             worker = free.get()
