@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ SETTLE_SECONDS = 180
 class Instance:
     """A running DocuElevate. `kill` ends every process of it at once, as a power cut would."""
 
+    command: Sequence[str] = (str(Path(sys.executable).with_name("docuelevate")), "serve")
+
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
         self.port = _free_port()
@@ -30,7 +32,6 @@ class Instance:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        command = [str(Path(sys.executable).with_name("docuelevate")), "serve"]
         environment = os.environ | {
             "DATA_DIR": str(self.data),
             "PORT": str(self.port),
@@ -39,7 +40,7 @@ class Instance:
         }
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self._process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).parents[2]
+            self.command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).parents[2]
         )
         wait_for(self._answers, START_SECONDS, "the server did not start")
 

@@ -13,7 +13,7 @@ NOWHERE = {"DOCUELEVATE_URL": "http://127.0.0.1:1"}
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "upload", "list", "show", "search", "download", "replay", "events", "status", "migrate"],
+    ["serve", "upload", "list", "show", "search", "download", "replay", "events", "status", "migrate", "dead-letters"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
