@@ -4,53 +4,24 @@ Clients that are refused try again; afterwards every original is whole and every
 """
 
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from shared.storage import keys
-from shared.storage.s3 import S3ObjectStore
 from tests.chaos.conftest import is_full
-from tests.chaos.load import Sent, check, letters, send, sending, settle
+from tests.chaos.load import Sent, letters, send, sending
+from tests.chaos.stand import Stand, standing
 from tests.papers import LETTER
-from tests.servers.buckets import new_bucket
 from tests.servers.ceph import S3Server
-from tests.servers.docuelevate import Instance, running, wait_for
+from tests.servers.docuelevate import wait_for
 from tests.servers.postgresql import PostgresServer
-from tests.servers.s3_proxy import Kind, S3Proxy, s3_proxy
+from tests.servers.s3_proxy import Kind
 
 ORIGINAL = "/original"
 RESULT = "/result.json"
-
-
-@dataclass(frozen=True)
-class Stand:
-    """The product on PostgreSQL and on an S3 server behind a proxy; `store` sees that server as it is."""
-
-    instance: Instance
-    proxy: S3Proxy
-    store: S3ObjectStore
-    database_url: str
-
-    def upload(self, files: dict[str, bytes]) -> Sent:
-        """Send files, wait until they are done, check that nothing is lost, doubled or half."""
-        with sending(files, self.instance.url, clients=4) as (sent, _):
-            pass
-        self.check(sent)
-        return sent
-
-    def check(self, sent: Sent) -> None:
-        """As `check`, of what was sent just now."""
-        names = set(sent.accepted)
-        documents = [one for one in settle(self.instance, sent) if one["filename"] in names]
-        sent.require_sentences()
-        check(sent, documents, self.store, self.database_url)
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +30,6 @@ def stand(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, s3
     root = tmp_path_factory.mktemp("s3-faults")
     with standing(root / "data", postgres, s3_server) as made:
         yield made
-
-
-@contextmanager
-def standing(data: Path, postgres: PostgresServer, s3_server: S3Server, **more: str) -> Iterator[Stand]:
-    """The product on servers of its own."""
-    database_url = postgres.create(uuid.uuid4().hex)
-    with new_bucket(s3_server) as store, s3_proxy(s3_server.endpoint_url) as proxy:
-        environment = environment_of(s3_server, proxy.url, store.bucket) | {"DATABASE_URL": database_url} | more
-        with running(data, **environment) as instance:
-            yield Stand(instance, proxy, store, database_url)
-
-
-def environment_of(server: S3Server, url: str, bucket: str) -> dict[str, str]:
-    return {
-        "S3_ENDPOINT_URL": url,
-        "S3_BUCKET": bucket,
-        "AWS_ACCESS_KEY_ID": server.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
-    }
 
 
 @pytest.fixture(autouse=True)

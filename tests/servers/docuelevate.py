@@ -24,7 +24,7 @@ class Instance:
 
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
-        self.port = _free_port()
+        self.port, self.broker_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, timeout=30)
         self._environment = environment
@@ -35,6 +35,7 @@ class Instance:
         environment = os.environ | {
             "DATA_DIR": str(self.data),
             "PORT": str(self.port),
+            "BROKER_PORT": str(self.broker_port),
             "INCOMING_QUIET_SECONDS": "0.5",
             **self._environment,
         }
@@ -59,6 +60,11 @@ class Instance:
         assert self._process is not None
         self._process.terminate()
         return self._process.wait(60)
+
+    @property
+    def broker_url(self) -> str:
+        """Where its broker takes events."""
+        return f"http://127.0.0.1:{self.broker_port}"
 
     @property
     def pid(self) -> int:
@@ -149,7 +155,8 @@ def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> N
         time.sleep(0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
