@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 STEPS = ("convert", "ocr", "enrich", "index")
 STATUSES = ("processing", "ready", "attention")
-_FILTERS = ("status", "code", "document_type", "type", "subject", "source", "runid", "since", "until")
+_FILTERS = ("status", "code", "subject", "source", "runid", "since", "until")
 
 
 def _event_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,9 +36,8 @@ def _event_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--all", "everything", is_flag=True, help="All documents, or with --redeliver all events.")
 @click.option("--status", type=click.Choice(STATUSES), help="Documents that stand so.")
 @click.option("--code", help="Documents that need attention for this reason, such as ocr_failed.")
-@click.option("--type", "document_type", help="Documents of a kind, such as invoice.")
+@click.option("--type", "kind", help="A kind of document, such as invoice, or of event, such as document.received.")
 @click.option("--tag", "tags", multiple=True, help="Documents with a tag; with several they have all of them.")
-@click.option("--event-type", "type", help="Documents that have such an event, or with --redeliver those events.")
 @_event_options
 @click.option("--from", "start", type=click.Choice(STEPS), default="convert", show_default=True, help="First step.")
 @click.option("--force", is_flag=True, help="Do that step again although its result is there.")
@@ -62,6 +61,7 @@ def replay(
     dry_run: bool,
     wait: bool,
     tags: Sequence[str],
+    kind: str | None,
     **filters: str | None,
 ) -> None:
     """Send documents through their steps again: those named, or all that options select.
@@ -70,6 +70,8 @@ def replay(
     """
     options = {"language": language} if language else {}
     wanted: dict[str, Any] = {name: filters[name] for name in _FILTERS if filters.get(name)}
+    if kind:
+        wanted["type" if "." in kind else "document_type"] = kind
     wanted |= ({"tag": list(tags)} if tags else {}) | ({"ids": list(document_ids)} if document_ids else {})
     if not wanted and not everything:
         raise click.UsageError("Name documents, select them by options, or say --all.")
@@ -86,9 +88,13 @@ def replay(
             _tell_begun(connection, client, answer, wait=wait)
 
 
-@click.group()
-def replays() -> None:
-    """Replays and rebuilds: list, show, cancel."""
+@click.group(invoke_without_command=True)
+@connected
+@click.pass_context
+def replays(ctx: click.Context) -> None:
+    """Replays and rebuilds: list, show, cancel. Without a command they are listed."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_replays)
 
 
 @replays.command("list")
