@@ -55,7 +55,7 @@ class Provenance:
         if _sent_bytes(plain) <= MAX_BYTES:
             return plain
         kept = self
-        while _sent_bytes(packed := _packed(kept._fields())) > MAX_BYTES:
+        while _sent_bytes(packed := _packed(kept._fields())) > MAX_BYTES and kept.filename:
             kept = kept._cut()
         return packed
 
@@ -76,7 +76,7 @@ class Provenance:
         if self.title and len(self.title) > _SHORT_CHARACTERS:
             return replace(self, title=self.title[: len(self.title) // 2])
         # The end of a name tells what kind of file it is.
-        return replace(self, filename=self.filename[len(self.filename) // 4 :])
+        return replace(self, filename=self.filename[len(self.filename) // 4 + 1 :])
 
 
 def provenance_of(metadata: Mapping[str, str]) -> Provenance | None:

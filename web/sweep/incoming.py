@@ -83,8 +83,7 @@ def _announce_unknown(round_: Round, infos: Sequence[ObjectInfo]) -> None:
         if any(_is_meant(info, entry) for entry in known.get(info.key, ())):
             continue
         head = _head(round_, info)
-        taken = {entry.identity for entry in known.get(info.key, ()) if entry.state != REJECTED}
-        if head is not None and (name := identity(round_.store.bucket, head)) not in taken:
+        if head is not None and not _is_taken(round_, name := identity(round_.store.bucket, head)):
             _announce(round_, head, name, "nobody told of it")
 
 
@@ -100,6 +99,13 @@ def _known(round_: Round, names: Sequence[str]) -> dict[str, list[LedgerEntry]]:
 def _is_meant(info: ObjectInfo, entry: LedgerEntry) -> bool:
     """Whether the entry surely is about the object listed. A rejected one was gone then: it may have come back."""
     return entry.etag == info.etag and entry.state != REJECTED and info.last_modified <= entry.created_at
+
+
+def _is_taken(round_: Round, name: str) -> bool:
+    """Whether the ledger has this very version, under whichever key: one that was purged keeps no name."""
+    with reading(round_.engine) as session:
+        entry = session.get(LedgerEntry, name)
+    return entry is not None and entry.state != REJECTED
 
 
 def _head(round_: Round, info: ObjectInfo) -> ObjectInfo | None:
