@@ -49,6 +49,15 @@ def _behind(round_: Round) -> Sequence[Document]:
         return session.scalars(query).all()
 
 
+def _wake_any(round_: Round) -> None:
+    """Wake the index for some document: where it is lost or damaged it begins anew, which the next sweep notices."""
+    with reading(round_.engine) as session:
+        document = session.scalars(select(Document).order_by(Document.id.desc()).limit(1)).first()
+    if document is not None:
+        _publish(round_, DocumentUpdated(document_id=document.id, version=document.version), document.version, None)
+        round_.did(Deed.WOKEN, document.id, "the search index is lost or damaged")
+
+
 def _purged_behind(round_: Round) -> Sequence[Tombstone]:
     query = (
         select(Tombstone)
@@ -95,8 +104,8 @@ def _forget_entries_elsewhere(round_: Round) -> None:
     try:
         generation = round_.generation()
     except Unavailable as error:
-        # The index function makes a new one when it is next woken.
         _log.warning("the search index does not tell which one it is: %s", error)
+        _wake_any(round_)
         return
     mark = read_mark(round_.engine, _MARK, round_.now)
     if mark.position == generation and mark.due_at > round_.now:

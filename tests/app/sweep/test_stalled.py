@@ -16,6 +16,7 @@ from shared.database.documents import Arrival, register
 from shared.database.engine import reading, writing
 from shared.database.tables import DeadLetter, Document, OutboxEvent, Tombstone
 from shared.documents import new_document_id
+from shared.errors import Unavailable
 from shared.events import DocumentReceived, DocumentUpdated, Event
 from shared.leases import lease
 from shared.storage import keys
@@ -143,6 +144,19 @@ def test_what_a_step_still_wrote_for_a_purged_document_is_removed(still: Standst
         session.add(Tombstone(document_id=still.id, owner="local", version=2, purged_at=now))
     still.sweep.run(now + timedelta(minutes=5))
     assert list(still.store.list(keys.document_prefix(still.id))) == []
+
+
+def test_an_index_that_is_lost_or_damaged_is_woken_although_no_document_is_behind(still: Standstill) -> None:
+    with writing(still.engine) as session:
+        document = session.get_one(Document, still.id)
+        document.status, document.indexed_version, document.index_generation = "ready", document.version, "old"
+
+    def generation() -> str:
+        raise Unavailable("the search index cannot be read")
+
+    sweep = Sweep(still.engine, still.store, still.publisher, generation=generation)
+    assert sweep.run(LATER) == Swept(woken=1)
+    assert [event.type for event in still.publisher.events] == [DocumentUpdated.type]
 
 
 def test_documents_of_a_lost_index_are_indexed_again(still: Standstill) -> None:
