@@ -114,7 +114,8 @@ def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> N
         if info is not None and info.etag == source.etag and info.version_id == source.version_id:
             store.delete_exact(info)
     for letter in letters:
-        store.delete(letter)
+        # The row names the last arrival; what arrived before of the same event lies beside it.
+        store.delete_prefix(letter.rpartition("-")[0] + "-")
     store.delete_prefix(keys.document_prefix(document_id))
 
 
