@@ -28,7 +28,7 @@ RESULTS = {
     Step.OCR: DocumentRecognized.type,
     Step.ENRICH: DocumentEnriched.type,
 }
-_STARTS = {
+STARTS = {
     Step.CONVERT: DocumentReceived.type,
     Step.OCR: DocumentConverted.type,
     Step.ENRICH: DocumentRecognized.type,
@@ -201,7 +201,7 @@ def _step(step: Step, result: Event | None, events: Sequence[Event], run: Run, b
 
 
 def _started(step: Step, events: Sequence[Event], run: Run) -> datetime | None:
-    started = max((e.time for e in events if e.type == _STARTS[step]), default=None)
+    started = max((e.time for e in events if e.type == STARTS[step]), default=None)
     # The event that starts a replay has the time of the one that it repeats.
     return max(started, run.began_at) if started and run.began_at else started
 

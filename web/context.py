@@ -34,7 +34,7 @@ class Context:
     @cached_property
     def replays(self) -> Replays:
         """Replays and rebuilds."""
-        return long_work(self.engine, self.search, on_events=self.relay.wake)
+        return long_work(self.engine, self.store, self.search, on_events=self.relay.wake)
 
 
 def context_of(request: Request) -> Context:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.database.documents import apply_metadata, touch
-from shared.database.reviews import ReviewState, base_of, review_state, reviewed
+from shared.database.reviews import ReviewState, base_of, review_state, reviewed, source_sha256
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, DocumentTag
 from shared.documents import Status, Step, StepState
 from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
@@ -28,7 +28,7 @@ from shared.events import (
 from shared.letters import STEP_OF_TRIGGER, UNSETTLED, Ending, LetterState, cause, hint
 from shared.metadata import Metadata
 from shared.progress import BATCHES, Progress
-from shared.projection import Letter, Projection, Run, Standing, StepView, project
+from shared.projection import STARTS, Letter, Projection, Run, Standing, StepView, project
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -64,7 +64,11 @@ def with_metadata(store: ObjectStore, document_id: str, transaction: Callable[[K
         try:
             return transaction(known)
         except MetadataMissing as missing:
-            known |= {key: load_metadata(store, document_id, key) for key in missing.wanted}
+            wanted = missing.wanted
+        try:
+            known |= {key: load_metadata(store, document_id, key) for key in wanted}
+        except ObjectNotFound as error:
+            raise Unavailable("the metadata are not readable yet") from error
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,10 @@ def rederive(session: Session, document: Document, metadata: KnownMetadata) -> b
     """As `reproject`, trusting nothing in the (locked) row that is derived; whether anything had to be corrected.
 
     An undisturbed row is left as it is, its revision included. Raises MetadataMissing where `metadata` lacks any of
-    those that `metadata_wanted` names with `reread`.
+    those that `metadata_wanted` names for what `rederived` gives, with `reread`.
     """
     before, content_before = _derived(session, document), _content_of(document)
-    projection = projection_of(session, document, recount=True)
+    projection = rederived(session, document)
     _put(session, document, projection, metadata, reread=True)
     session.flush()
     after = _derived(session, document)
@@ -105,25 +109,42 @@ def rederive(session: Session, document: Document, metadata: KnownMetadata) -> b
     return True
 
 
-def projection_of(
-    session: Session, document: Document, event: Event | None = None, *, recount: bool = False
-) -> Projection:
+def is_derivable(session: Session, document: Document) -> bool:
+    """Whether the archive has the event that the current run started with: without it nothing can be said anew."""
+    start = STARTS[Step(document.run_from)]
+    query = select(ArchivedEvent.number).where(
+        ArchivedEvent.document_id == document.id,
+        ArchivedEvent.runid == document.runid,
+        ArchivedEvent.type == start,
+    )
+    return session.execute(query.limit(1)).first() is not None
+
+
+def rederived(session: Session, document: Document) -> Projection:
+    """As `projection_of`, from archive and dead letters alone; of the row only what is decided, not derived, is used.
+
+    That is its run, options and `base`. In its first run a document stands on nothing but its original.
+    """
+    others = select(ArchivedEvent.number).where(
+        ArchivedEvent.document_id == document.id,
+        ArchivedEvent.runid != document.runid,
+        ArchivedEvent.type.in_(STARTS.values()),
+    )
+    first_run = document.base is None and session.execute(others.limit(1)).first() is None
+    base = Standing(source_sha256(document)) if first_run else base_of(document)
+    events = _archived(session, document, PROJECTED)
+    return project(base, events, _run(session, document, Progress()))
+
+
+def projection_of(session: Session, document: Document, event: Event | None = None) -> Projection:
     """What the archived events, `event` as the latest of them, and open dead letters of the run make of the document.
 
-    The events of batches, of which there may be thousands, are counted once and then kept with the step; `recount`
-    counts them again.
+    The events of batches, of which there may be thousands, are counted once and then kept with the step.
     """
-    run = Run(
-        Step(document.run_from),
-        document.run_started_at,
-        _letters(session, document),
-        _progress(session, document, recount=recount),
-        document.accepted_code,
-    )
     events = _archived(session, document, _FEW)
     if event is not None and event.type in BATCHES:
         events.append(event)
-    return project(base_of(document), events, run)
+    return project(base_of(document), events, _run(session, document, _progress(session, document)))
 
 
 def metadata_wanted(document: Document, projection: Projection, *, reread: bool = False) -> set[str]:
@@ -136,13 +157,10 @@ def metadata_wanted(document: Document, projection: Projection, *, reread: bool 
 
 
 def load_metadata(store: ObjectStore, document_id: str, key: str) -> dict[str, Any]:
-    """The metadata as the row holds them. Raises InvalidEvent for a key of another document, Unavailable."""
+    """The metadata as the row holds them. Raises InvalidEvent for a key of another document, ObjectNotFound."""
     if not keys.belongs_to(key, document_id):
         raise InvalidEvent("an object of the event is not one of this document")
-    try:
-        return Metadata.model_validate_json(store.get(key)).model_dump(mode="json")
-    except ObjectNotFound as error:
-        raise Unavailable("the metadata are not readable yet") from error
+    return Metadata.model_validate_json(store.get(key)).model_dump(mode="json")
 
 
 def apply_projection(session: Session, document: Document, projection: Projection, metadata: KnownMetadata) -> bool:
@@ -232,10 +250,15 @@ def _archived(session: Session, document: Document, types: tuple[str, ...]) -> l
     return [from_json(body) for body in session.scalars(query)]
 
 
-def _progress(session: Session, document: Document, *, recount: bool) -> Progress:
+def _run(session: Session, document: Document, progress: Progress) -> Run:
+    letters = _letters(session, document)
+    return Run(Step(document.run_from), document.run_started_at, letters, progress, document.accepted_code)
+
+
+def _progress(session: Session, document: Document) -> Progress:
     """The batches whose events are archived."""
     row = session.get(DocumentStep, (document.id, document.runid, Step.OCR.value))
-    if row is not None and row.pages is not None and not recount:
+    if row is not None and row.pages is not None:
         return Progress.from_json(row.pages)
     return Progress().plus(_archived(session, document, BATCHES))
 
