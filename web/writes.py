@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import ColumnElement, Engine, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from shared.database.documents import apply_metadata, enqueue, locked_document, touch
@@ -102,17 +102,18 @@ def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> N
         found = session.get(Document, document_id) or session.get(Tombstone, document_id)
         if found is None or found.owner != owner:
             raise NotFound("There is no such document.")
-        sources = session.scalars(select(LedgerEntry).where(LedgerEntry.document_id == document_id)).all()
+        sources = session.scalars(select(LedgerEntry).where(_became(document_id))).all()
         letters = session.scalars(select(DeadLetter.key).where(DeadLetter.document_id == document_id)).all()
     store.put(keys.tombstone(document_id), b"{}", media_type="application/json")
-    with writing(engine) as session:
-        document = locked_document(session, document_id)
-        if document is not None:
-            _forget(session, document, [source.key for source in sources])
+    # As long as the ledger still knows their names.
     for source in sources:
         info = store.head(source.key)
         if info is not None and info.etag == source.etag and info.version_id == source.version_id:
             store.delete_exact(info)
+    with writing(engine) as session:
+        document = locked_document(session, document_id)
+        if document is not None:
+            _forget(session, document, [source.key for source in sources])
     for letter in letters:
         # The row names the last arrival; what arrived before of the same event lies beside it.
         store.delete_prefix(letter.rpartition("-")[0] + "-")
@@ -248,6 +249,8 @@ def _forget(session: Session, document: Document, source_keys: list[str]) -> Non
         event_id=version_id(document.id, DocumentPurged.type, version),
     )
     _redact(session, document.id, source_keys)
+    for entry in session.scalars(select(LedgerEntry).where(_became(document.id))):
+        entry.key, entry.received = keys.forgotten(entry.key), None
     for table in (ContentClaim, OutboxEvent):
         session.execute(delete(table).where(table.document_id == document.id))
     letters = update(DeadLetter).where(DeadLetter.document_id == document.id)
@@ -255,6 +258,11 @@ def _forget(session: Session, document: Document, source_keys: list[str]) -> Non
     session.delete(document)
     session.flush()
     enqueue(session, purged)
+
+
+def _became(document_id: str) -> ColumnElement[bool]:
+    """Dropped files that became this document, or were found to equal it."""
+    return or_(LedgerEntry.document_id == document_id, LedgerEntry.duplicate_of == document_id)
 
 
 def _redact(session: Session, document_id: str, source_keys: list[str]) -> None:

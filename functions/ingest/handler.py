@@ -154,7 +154,9 @@ class Ingester:
 
 
 def _find(session: Session, data: ObjectCreated) -> LedgerEntry | None:
-    query = select(LedgerEntry).where(LedgerEntry.bucket == data.bucket, LedgerEntry.key == data.key)
+    # A late event may tell of a file whose document was purged since.
+    names = (data.key, keys.forgotten(data.key))
+    query = select(LedgerEntry).where(LedgerEntry.bucket == data.bucket, LedgerEntry.key.in_(names))
     if data.version_id:
         query = query.where(LedgerEntry.version_id == data.version_id)
     elif data.etag:

@@ -1,6 +1,7 @@
 """The keys of the bucket (contract §3), in one place. A key that leaves its prefix is refused here."""
 
 import re
+from hashlib import sha256
 
 from shared.errors import InvalidEvent, InvalidKey
 
@@ -53,6 +54,11 @@ def tombstone(document_id: str) -> str:
 def dead_letter(trigger: str, event_hash: str, arrival: str) -> str:
     """Where an undeliverable event is kept whole."""
     return f"dead-letters/{trigger}/{event_hash}-{arrival}.json"
+
+
+def forgotten(key: str) -> str:
+    """What stands for the key of a dropped file whose document was purged: it can be compared, and tells no name."""
+    return f"{INCOMING}{sha256(key.encode()).hexdigest()}"
 
 
 def belongs_to(key: str, document_id: str) -> bool:
