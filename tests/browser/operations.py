@@ -59,7 +59,8 @@ class Operations:
         for number, letter in enumerate(LETTERS):
             self._letter(number, *letter)
         with writing(self.engine) as session:
-            self._archive_failure(session, self.ids["letter-hospital.pdf"])
+            self._archive_failure(session, self.ids["letter-hospital.pdf"], "enrich", FailureCode.ENRICH_FAILED)
+            self._archive_failure(session, self.ids["broken-export.pdf"], "convert", FailureCode.CORRUPT)
             self._review(session, self.ids["bill-09.pdf"])
             session.add_all(_replays())
             session.add_all(_findings(self.ids["bill-08.pdf"]))
@@ -93,22 +94,21 @@ class Operations:
             event = new_event(data, source=source, runid=runid, time=at, replayof=replayof)
             session.add(_archived(event, document_id, at))
 
-    def _archive_failure(self, session: Session, document_id: str) -> None:
-        """The events of a run whose facts could not be read."""
-        document = session.get_one(Document, document_id)
+    def _archive_failure(self, session: Session, document_id: str, step: str, code: FailureCode) -> None:
+        """The events of a run that stopped at a step."""
+        document, explained = session.get_one(Document, document_id), EXPLANATIONS[code]
         failed = DocumentFailed(
             document_id=document_id,
-            step="enrich",
-            code="enrich_failed",
-            message=EXPLANATIONS[FailureCode.ENRICH_FAILED].message,
-            hint=EXPLANATIONS[FailureCode.ENRICH_FAILED].hint,
-            retryable=False,
+            step=step,
+            code=code,
+            message=explained.message,
+            hint=explained.hint,
+            retryable=explained.retryable,
         )
-        said: list[tuple[EventData, str]] = [
-            (DocumentConverted.model_validate(document.converted), CONVERT),
-            (DocumentRecognized.model_validate(document.recognized), OCR),
-            (failed, "/docuelevate/functions/enrich"),
-        ]
+        said: list[tuple[EventData, str]] = [(failed, f"/docuelevate/functions/{step}")]
+        if document.converted and document.recognized:
+            before = DocumentConverted.model_validate(document.converted)
+            said = [(before, CONVERT), (DocumentRecognized.model_validate(document.recognized), OCR), *said]
         for number, (data, source) in enumerate(said):
             at = document.run_started_at + timedelta(seconds=number)
             session.add(_archived(new_event(data, source=source, runid=document.runid, time=at), document_id, at))

@@ -74,6 +74,14 @@ def test_a_document_is_accepted_as_it_is(server: Site, open_page: OpenPage) -> N
     assert (accepted.status, accepted.accepted_code) == ("ready", "enrich_failed")
 
 
+def test_what_was_accepted_without_pages_keeps_its_original(server: Site, open_page: OpenPage) -> None:
+    page = open_page(server.url + server.document("broken-export.pdf"))
+    page.get_by_role("button", name="Keep only the file").click()
+    expect(page.get_by_role("region", name="What happened")).to_have_count(0)
+    expect(page.get_by_role("link", name="Download the original")).to_be_visible()
+    assert _document(server, "broken-export.pdf").accepted_code == "corrupt"
+
+
 def test_another_file_takes_the_place_of_a_damaged_one(server: Site, open_page: OpenPage, tmp_path: Path) -> None:
     better = tmp_path / "export again.txt"
     better.write_text("Now it can be read.", encoding="utf-8")

@@ -1,5 +1,6 @@
 """Every page, in both themes and all widths: scripts run, nothing is cut off, axe finds nothing serious."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,6 +36,9 @@ PAGES = {
     "events": "/activity/events",
     "filtered events": "/activity/events?type=document.failed&since=2026-01-01",
     "checks": "/activity/checks",
+    "comparison": "bill-09.pdf/comparison",
+    "nothing to compare": "bill-08.pdf/comparison",
+    "new run to look at": "bill-09.pdf",
     "settings": "/settings",
     "upload": "/upload",
     "ready": INVOICE,
@@ -51,8 +55,8 @@ PAGES = {
 def _address(library: Site, place: str) -> str:
     if place.startswith("/"):
         return library.url + place
-    filename, question, query = place.partition("?")
-    return library.url + library.document(filename) + question + query
+    filename = re.split("[?/]", place, maxsplit=1)[0]
+    return library.url + library.document(filename) + place.removeprefix(filename)
 
 
 def _settled(page: Page) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +20,9 @@ from web.pages.operators import titles_of
 from web.pages.rendering import Renderer, frame_counts
 from web.reads import EventFilters, list_events
 from web.views import event_sentence
+
+PAGE_SIZE: Final = 25
+"""Each event is on the page whole."""
 
 _FILTERS = ("type", "subject", "source", "runid", "since", "until")
 
@@ -39,7 +42,11 @@ class EventsPage:
             counts = frame_counts(session, request)
             try:
                 page = list_events(
-                    session, owner_of(request), filters, cursor=query.get("cursor"), page_size=page_size(query)
+                    session,
+                    owner_of(request),
+                    filters,
+                    cursor=query.get("cursor"),
+                    page_size=page_size(query, PAGE_SIZE),
                 )
             except InvalidCursor:
                 return RedirectResponse(str(address.without()), 303)

@@ -1,6 +1,7 @@
 // The start of every page: what lives as long as the window (uploads, live stream, keys), and what each page needs.
 
 import { mountDocument } from "./document.js";
+import { find } from "./dom.js";
 import { startKeys, pageKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startNavigation } from "./navigate.js";
@@ -31,5 +32,6 @@ startTray();
 startNavigation((main, signal) => {
   pageKeys.clear();
   pages[main.dataset.page]?.(main, signal);
+  find(".places [aria-current]", main)?.scrollIntoView({ block: "nearest", inline: "center" });
 });
 startLive();
