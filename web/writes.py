@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Engine, delete, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Text, cast, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from shared.database.documents import apply_metadata, enqueue, locked_document, touch
@@ -19,6 +19,7 @@ from shared.database.tables import (
     DeadLetter,
     Document,
     DocumentStep,
+    IdempotencyKey,
     LedgerEntry,
     OutboxEvent,
     Tombstone,
@@ -251,6 +252,7 @@ def _forget(session: Session, document: Document, source_keys: list[str]) -> Non
     _redact(session, document.id, source_keys)
     for entry in session.scalars(select(LedgerEntry).where(_became(document.id))):
         entry.key, entry.received = keys.forgotten(entry.key), None
+    _forget_answers(session, document)
     for table in (ContentClaim, OutboxEvent):
         session.execute(delete(table).where(table.document_id == document.id))
     letters = update(DeadLetter).where(DeadLetter.document_id == document.id)
@@ -258,6 +260,14 @@ def _forget(session: Session, document: Document, source_keys: list[str]) -> Non
     session.delete(document)
     session.flush()
     enqueue(session, purged)
+
+
+def _forget_answers(session: Session, document: Document) -> None:
+    """Answers kept for repeated uploads name files; who repeats one is still told which document it was."""
+    about = cast(IdempotencyKey.answer, Text).contains(document.id)
+    for kept in session.scalars(select(IdempotencyKey).where(IdempotencyKey.owner == document.owner, about)):
+        files = [file | {"filename": ""} if file["id"] == document.id else file for file in kept.answer["documents"]]
+        kept.answer = kept.answer | {"documents": files}
 
 
 def _became(document_id: str) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from shared.database.tables import (
     ContentClaim,
     Document,
     DocumentTag,
+    IdempotencyKey,
     LedgerEntry,
     OutboxEvent,
     Tombstone,
@@ -200,6 +201,23 @@ def test_purge_leaves_a_tombstone_and_nothing_else(
         (told,) = session.scalars(select(OutboxEvent)).all()
     assert short(from_json(told.body)) == "document.purged"
     assert client.post("/api/documents", files={"file": ("letter.txt", b"letter.txt")}).status_code == 202
+
+
+def test_a_purged_document_is_named_in_no_kept_answer(client: TestClient, database: Engine) -> None:
+    """Rules 23. A client that repeats its upload brings nothing back: it is told which document it was."""
+
+    def send() -> tuple[int, str]:
+        files = [("file", ("Geheim.txt", b"gone")), ("file", ("other.txt", b"stays"))]
+        answer = client.post("/api/documents", files=files, headers={"Idempotency-Key": "k"})
+        return answer.status_code, answer.json()["documents"][0]["id"]
+
+    status, document_id = send()
+    assert client.delete(f"/api/documents/{document_id}?purge=true").status_code == 204
+    with reading(database) as session:
+        kept = str(session.scalars(select(IdempotencyKey.answer)).one())
+    assert "Geheim" not in kept and "other.txt" in kept
+    assert send() == (status, document_id)
+    assert client.get(f"/api/documents/{document_id}").status_code == 404
 
 
 def test_purge_needs_permission(make_client: Callable[..., TestClient], document: str) -> None:
