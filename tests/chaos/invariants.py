@@ -25,6 +25,7 @@ from shared.database.tables import (
     DocumentStep,
     LedgerEntry,
     OutboxEvent,
+    Replay,
     Tombstone,
 )
 from shared.documents import PIPELINE, ObjectReference, Status, StepState
@@ -102,6 +103,7 @@ class Inventory:
     letters: Sequence[DeadLetter]
     claims: Sequence[ContentClaim]
     charges: Sequence[Charge]
+    replays: Sequence[Replay]
     objects: Mapping[str, ObjectInfo]
     entries: frozenset[str]
 
@@ -132,6 +134,7 @@ def take_inventory(estate: Estate, told: Told | None = None) -> Inventory:
             letters=_all(session, DeadLetter),
             claims=_all(session, ContentClaim),
             charges=_all(session, Charge),
+            replays=_all(session, Replay),
             objects={info.key: info for prefix in keys.PREFIXES for info in estate.store.list(prefix)},
             entries=frozenset(estate.search.ids()) if estate.search else frozenset(),
         )
@@ -391,6 +394,7 @@ def state(estate: Estate, *, payload_digests: bool = True) -> State:
         "ledger": sorted([entry.key, entry.state, bool(entry.duplicate_of)] for entry in found.ledger),
         "incoming": sorted(key for key in found.objects if key.startswith(keys.INCOMING)),
         "purged": len(found.tombstones),
+        "replays": sorted([each.kind, each.state, each.total, each.done, each.skipped] for each in found.replays),
         "entries": len(found.entries),
     }
 

@@ -174,7 +174,8 @@ class CountedExtractor:
 
     def extract(self, text: DocumentText, hints: Hints) -> Extraction:
         with self.calls.call("extractor", lambda: Unavailable("the model does not answer")):
-            self.journal(f"enrich {hashlib.sha256(text.model_dump_json().encode()).hexdigest()[:16]}")
+            digest = hashlib.sha256(text.model_dump_json().encode()).hexdigest()[:16]
+            self.journal(f"enrich {digest} {hints.language or ''}".strip())
             return self.extractor.extract(text, hints)
 
     def version(self) -> str:

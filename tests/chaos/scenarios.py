@@ -133,6 +133,21 @@ def _replay(world: World) -> None:
     assert world.insist("POST", path, json=wanted).status_code == 202
 
 
+def _begun(path: str, **request: object) -> Act:
+    """A library of two documents, and work on both that an operator has begun."""
+
+    def prepare(world: World) -> None:
+        _settled(letter, scan)(world)
+        told = world.insist("POST", path, json={**request, "rate": 1000})
+        assert told.status_code == 202, told.text
+
+    return prepare
+
+
+def _finish(world: World) -> None:
+    world.finish_replays()
+
+
 def _patch(world: World) -> None:
     told = world.insist("PATCH", f"/api/documents/{id_of(world, 'scan.pdf')}", json={"metadata": {"title": "Mine"}})
     assert told.status_code == 200
@@ -178,6 +193,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     _asked("restore", _trashed, _restore),
     _asked("purge", _trashed, _purge),
     _asked("replay", _settled(scan), _replay),
+    _asked(
+        "reprocess many",
+        _begun("/api/events/replay", mode="reprocess", filter={}, options={"language": "fr"}, **{"from": "ocr"}),
+        _finish,
+    ),
+    _asked("redeliver many", _begun("/api/events/replay", mode="redeliver", filter={}), _finish),
+    _asked("rebuild index", _begun("/api/rebuild", what="index"), _finish),
+    _asked("rebuild projections", _begun("/api/rebuild", what="projections"), _finish),
     _asked("unlock", _settled(lambda w: w.upload("secret.pdf", paper(INVOICE, password=PASSWORD))), _unlock),
     _asked("set metadata", _settled(scan), _patch),
     Scenario(

@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ from local.broker.rules import Answer
 from local.manifests import Destination, Wiring, read_wiring
 from shared.database.engine import open_database, reading, writing
 from shared.database.schema import migrate
-from shared.database.tables import OutboxEvent
+from shared.database.tables import OutboxEvent, Replay
 from shared.documents import ObjectReference, Step
 from shared.errors import Unavailable
 from shared.events import (
@@ -273,16 +274,34 @@ class World:
         self.pass_time(hours * 3600)
         self.make_sweep().run(self.now())
 
+    def finish_replays(self) -> None:
+        """Advance what operators have begun until it has ended; a claim that a dead process held runs out meanwhile."""
+        replays = self.app.state.context.replays
+        for _ in range(MOST_ROUNDS):
+            with reading(self.engine) as session:
+                running = session.query(Replay).filter(Replay.state == "running").count()
+            if not running:
+                return
+            pause = replays.advance()
+            if pause >= 1:
+                self.pass_time(pause * 20)
+            else:
+                time.sleep(min(pause, 0.01))
+        raise AssertionError("a replay does not end")
+
     def now(self) -> datetime:
         """The time in this world."""
         return datetime.now(UTC) + timedelta(seconds=self.bus.clock)
 
     def pass_time(self, seconds: float) -> None:
-        """Move the world's clock on: leases age, and what waits in the outbox falls due."""
+        """Move the world's clock on: leases age, claims run out, and what waits in the outbox falls due."""
         self.bus.pass_time(seconds)
         with writing(self.engine) as session:
             for row in session.scalars(select(OutboxEvent)):
                 row.not_before -= timedelta(seconds=seconds)
+            for replay in session.scalars(select(Replay).where(Replay.claimed_until.is_not(None))):
+                assert replay.claimed_until is not None
+                replay.claimed_until -= timedelta(seconds=seconds)
 
     def post(self, destination: Destination, headers: Headers, body: bytes) -> Answer | None:
         """Hand a request to a function, as an HTTP server does."""
