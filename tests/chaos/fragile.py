@@ -46,6 +46,14 @@ class FragileWorld(World):
     def make_recognizer(self) -> Recognizer:
         return Recognizer(self.store, self.tools, self.ocr_engine, self.publisher, BATCH_PAGES)
 
+    def purge_named(self, document_id: str, filename: str) -> None:
+        """Purge, and remember of a dropped file which document it was."""
+        self.purge(document_id)
+        with self._told() as known:
+            for accepted in known["accepted"]:
+                if accepted[1] == filename:
+                    accepted[2] = document_id
+
 
 @dataclass
 class Machine:
@@ -55,7 +63,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.calls = MortalCalls()
-        self.world: World = FragileWorld(self.root, calls=self.calls)
+        self.world = FragileWorld(self.root, calls=self.calls)
 
     def dying(self, work: Callable[[World], object], at: int, fault: Fault) -> bool:
         """Do something that ends the process at call `at`; whether it came to that. Afterwards there is a new one."""

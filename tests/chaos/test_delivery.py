@@ -1,8 +1,9 @@
 """Deliveries at their edges: batches in any order and twice, workers of other settings, poison, and very old events."""
 
 import random
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from functions.ocr.models import PagePlan, RecognizedPage
 from shared.events import PagesRequested
 from shared.leases import LIFE_SECONDS, MAX_LOST
 from tests.chaos.bus import Delivery
+from tests.chaos.conftest import remember
 from tests.chaos.fragile import Died, MortalCalls
-from tests.chaos.invariants import State, i10_others_are_unmoved
+from tests.chaos.invariants import State, differences, i10_others_are_unmoved
+from tests.chaos.memory import in_memory
 from tests.chaos.papers import PaperEngine, paper
+from tests.chaos.report import Report
 from tests.chaos.world import World
 from tests.papers import INVOICE, LETTER
 
@@ -92,11 +96,16 @@ def pages_paid(world: World) -> Counter[str]:
 
 
 @pytest.fixture
-def in_world(tmp_path: Path) -> Callable[[Callable[[World], object]], State]:
-    """The state in the end of what somebody does to a world of its own."""
+def root() -> Iterator[Path]:
+    """Where worlds lie."""
+    with in_memory() as directory:
+        yield directory
 
-    def play(act: Callable[[World], object]) -> State:
-        world = World(tmp_path / f"world-{random.random()}")
+
+def played(act: Callable[[World], object]) -> State:
+    """The state in the end of what somebody does to a world of its own."""
+    with in_memory() as directory:
+        world = World(directory)
         try:
             act(world)
             world.settle()
@@ -105,31 +114,36 @@ def in_world(tmp_path: Path) -> Callable[[Callable[[World], object]], State]:
         finally:
             world.close()
 
-    return play
 
-
-@pytest.mark.parametrize("seed", range(3))
-def test_batches_may_arrive_in_any_order_and_twice(in_world: Callable[[Any], State], seed: int) -> None:
+def test_batches_may_arrive_in_any_order_and_twice(full: bool, request: pytest.FixtureRequest) -> None:
     """Rules 15: parts are looked up by name; a part that is there is not made again."""
-
-    def shuffled(world: World) -> None:
-        scan(world)
-        world.settle_without("ocr-pages")
-        waiting = batches(world)
-        assert len(waiting) == BATCHES
-        world.bus.double(waiting)
-        order = batches(world)
-        random.Random(seed).shuffle(order)
-        for delivery in order:
-            world.deliver(delivery)
-        world.settle()
-        assert pages_paid(world) == {str(n): 1 for n in range(1, PAGES + 1)}
-
-    assert in_world(shuffled) == in_world(scan)
+    report, start = Report("batches, any order, twice"), time.monotonic()
+    undisturbed = played(scan)
+    for seed in range(40 if full else 2):
+        ended = played(lambda world, seed=seed: shuffled(world, seed))
+        report.runs, report.points = report.runs + 1, report.points + 2 * BATCHES
+        report.problems += differences(undisturbed, ended)
+    report.seconds = time.monotonic() - start
+    remember(request.config, report)
+    assert report.problems == []
 
 
-def test_progress_is_seen_on_the_document(tmp_path: Path) -> None:
-    world = World(tmp_path)
+def shuffled(world: World, seed: int) -> None:
+    """A scan whose batches are delivered twice and in any order."""
+    scan(world)
+    world.settle_without("ocr-pages")
+    assert len(batches(world)) == BATCHES
+    world.bus.double(batches(world))
+    order = batches(world)
+    random.Random(seed).shuffle(order)
+    for delivery in order:
+        world.deliver(delivery)
+    world.settle()
+    assert pages_paid(world) == {str(n): 1 for n in range(1, PAGES + 1)}
+
+
+def test_progress_is_seen_on_the_document(root: Path) -> None:
+    world = World(root)
     found = scan(world)
     world.settle_without("ocr-pages")
     seen = [ocr_step(world, found)["progress"]]
@@ -144,15 +158,15 @@ def test_progress_is_seen_on_the_document(tmp_path: Path) -> None:
     world.close()
 
 
-def test_a_worker_of_other_settings_does_its_batch_as_a_document_of_its_own(tmp_path: Path) -> None:
+def test_a_worker_of_other_settings_does_its_batch_as_a_document_of_its_own(root: Path) -> None:
     """Rules 14: nothing of two plans is mixed, and the document ends whole."""
-    former = World(tmp_path)
+    former = World(root)
     found = scan(former)
     former.settle_without("ocr-pages")
     for delivery in batches(former)[:2]:
         former.deliver(delivery)
     former.close()
-    newer = NewerWorld(tmp_path)
+    newer = NewerWorld(root)
     newer.settle()
     assert newer.violations(most_per_page=2) == []
     shown = document(newer, found)
@@ -162,8 +176,8 @@ def test_a_worker_of_other_settings_does_its_batch_as_a_document_of_its_own(tmp_
     newer.close()
 
 
-def test_only_the_batch_under_way_is_done_again_after_a_kill(tmp_path: Path) -> None:
-    world = started(tmp_path)
+def test_only_the_batch_under_way_is_done_again_after_a_kill(root: Path) -> None:
+    world = started(root)
     found = scan(world)
     world.settle_without("ocr-pages")
     first, second = batches(world)[:2]
@@ -175,7 +189,7 @@ def test_only_the_batch_under_way_is_done_again_after_a_kill(tmp_path: Path) -> 
     with pytest.raises(Died):
         world.deliver(second)
     world.close()
-    again = started(tmp_path)
+    again = started(root)
     again.settle()
     paid = pages_paid(again)
     assert document(again, found)["status"] == "ready"
@@ -188,10 +202,10 @@ def killed(calls: MortalCalls) -> None:
     raise Died
 
 
-def test_a_batch_that_fails_for_good_leaves_the_others_and_names_its_pages(tmp_path: Path) -> None:
+def test_a_batch_that_fails_for_good_leaves_the_others_and_names_its_pages(root: Path) -> None:
     """Rules 7 and 15: five lost workers are enough, and the document is what could be read of it."""
-    found, deaths = settled_over_corpses(tmp_path, lambda world: scan(world, poisoned=12))
-    world = started(tmp_path)
+    found, deaths = settled_over_corpses(root, lambda world: scan(world, poisoned=12))
+    world = started(root)
     shown = document(world, found)
     assert deaths == MAX_LOST
     assert (shown["status"], shown["code"]) == ("attention", "ocr_incomplete")
@@ -205,7 +219,7 @@ def test_a_batch_that_fails_for_good_leaves_the_others_and_names_its_pages(tmp_p
     world.close()
 
 
-def test_a_poisonous_document_ends_for_good_and_moves_no_other(tmp_path: Path) -> None:
+def test_a_poisonous_document_ends_for_good_and_moves_no_other(root: Path) -> None:
     """Rules 7: it has a code and a next step; the others end as they do without it (F31, F32)."""
 
     def healthy(world: World) -> str:
@@ -219,9 +233,9 @@ def test_a_poisonous_document_ends_for_good_and_moves_no_other(tmp_path: Path) -
         healthy(world)
         return found
 
-    settled_over_corpses(tmp_path / "without", healthy)
-    found, deaths = settled_over_corpses(tmp_path / "with", poisoned)
-    undisturbed, world = started(tmp_path / "without"), started(tmp_path / "with")
+    settled_over_corpses(root / "without", healthy)
+    found, deaths = settled_over_corpses(root / "with", poisoned)
+    undisturbed, world = started(root / "without"), started(root / "with")
     shown = document(world, found)
     assert deaths == MAX_LOST
     assert (shown["status"], shown["code"]) == ("attention", "internal")
@@ -254,15 +268,17 @@ def settled_over_corpses(root: Path, act: Callable[[World], str]) -> tuple[str, 
             world.pass_time(LIFE_SECONDS + 1)
 
 
-@pytest.mark.parametrize("age", (timedelta(hours=1), timedelta(days=3), timedelta(days=400)), ids=str)
-def test_an_old_event_is_as_good_as_a_new_one(in_world: Callable[[Any], State], age: timedelta) -> None:
+def test_an_old_event_is_as_good_as_a_new_one() -> None:
     """A broker may hold an event for as long as it keeps any; nothing is judged by its age."""
+    undisturbed = played(lambda world: world.upload("letter.txt", LETTER.encode()))
+    for age in (timedelta(hours=1), timedelta(days=3), timedelta(days=400)):
+        assert played(lambda world, age=age: late(world, age)) == undisturbed
 
-    def late(world: World) -> None:
-        world.upload("letter.txt", LETTER.encode())
-        world.relay.send_due()
-        for delivery in world.bus.deliveries:
-            moment = datetime.fromisoformat(delivery.attributes["time"]) - age
-            delivery.attributes["time"] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
-    assert in_world(late) == in_world(lambda world: world.upload("letter.txt", LETTER.encode()))
+def late(world: World, age: timedelta) -> None:
+    """An upload whose first event was sent so long ago."""
+    world.upload("letter.txt", LETTER.encode())
+    world.relay.send_due()
+    for delivery in world.bus.deliveries:
+        moment = datetime.fromisoformat(delivery.attributes["time"]) - age
+        delivery.attributes["time"] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

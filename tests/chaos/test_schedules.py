@@ -3,11 +3,9 @@
 Rules 4, 6, 8, 11, 12, 16, 19, 20, 23. Each seed is one schedule; the full form plays twenty of each kind.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from tests.chaos.conftest import remember
 from tests.chaos.faulty_broker import Faults
 from tests.chaos.in_process import play
 from tests.chaos.invariants import differences
+from tests.chaos.memory import in_memory
 from tests.chaos.report import Report
 from tests.chaos.schedules import SCHEDULES, Ending, Schedule, story
 
@@ -23,9 +22,8 @@ SEEDS = 20
 
 def told(faults: Faults, *, archive_again: bool = False) -> Ending:
     """The story's end under these faults, in a world of its own, in memory where there is some."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
-        return play(Path(directory), faults, partial(story, archive_again=archive_again))
+    with in_memory() as root:
+        return play(root, faults, partial(story, archive_again=archive_again))
 
 
 @pytest.fixture(scope="module")
