@@ -31,10 +31,10 @@ from tests.app.web.conftest import Library
 class Archive:
     """A document with the events that the steps of its current run would send, recorded for real."""
 
-    def __init__(self, engine: Engine, store: ObjectStore, client: TestClient) -> None:
+    def __init__(self, engine: Engine, store: ObjectStore, client: TestClient, filename: str = "letter.txt") -> None:
         self.engine, self.store, self.client = engine, store, client
         self.recorder = Recorder(engine, store)
-        self.id = Library(engine, store).received("letter.txt")
+        self.id = Library(engine, store).received(filename)
         self.here = f"/api/documents/{self.id}"
 
     @property
