@@ -249,9 +249,11 @@ def _forget(session: Session, document: Document, source_keys: list[str]) -> Non
         runid=document.runid,
         event_id=version_id(document.id, DocumentPurged.type, version),
     )
-    _redact(session, document.id, source_keys)
-    for entry in session.scalars(select(LedgerEntry).where(_became(document.id))):
+    # First, since record locks these rows before it archives what names the file.
+    for entry in session.scalars(select(LedgerEntry).where(_became(document.id)).with_for_update()):
         entry.key, entry.received = keys.forgotten(entry.key), None
+    session.flush()
+    _redact(session, document.id, source_keys)
     _forget_answers(session, document)
     for table in (ContentClaim, OutboxEvent):
         session.execute(delete(table).where(table.document_id == document.id))

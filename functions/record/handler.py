@@ -29,12 +29,13 @@ from shared.database.projection import (
     projection_of,
     with_metadata,
 )
-from shared.database.tables import ArchivedEvent, Document, OutboxEvent, Tombstone
+from shared.database.tables import ArchivedEvent, Document, LedgerEntry, OutboxEvent, Tombstone
 from shared.errors import DocumentGone, InvalidEvent, Unavailable
 from shared.events import (
     DocumentIndexed,
     DocumentUpdated,
     Event,
+    ObjectCreated,
     event_of,
     new_event,
     version_id,
@@ -116,7 +117,7 @@ def _archive_and_project(
     session: Session, event: Event, document_id: str | None, metadata: KnownMetadata
 ) -> int | None:
     """The version that the reply names, None for no reply."""
-    number = _archive(session, event, document_id)
+    number = _archive(session, _without_forgotten_name(session, event), document_id)
     if number is None:
         return _first_answer(session, event)
     session.execute(delete(OutboxEvent).where(OutboxEvent.source == event.source, OutboxEvent.id == event.id))
@@ -136,6 +137,23 @@ def _archive_and_project(
     version = document.version if event.type in WAKES_INDEX or (changed and document.recognized is not None) else None
     session.get_one(ArchivedEvent, number).reply_version = version
     return version
+
+
+def _without_forgotten_name(session: Session, event: Event) -> Event:
+    """The event, without its data where these name a dropped file whose document was purged since (rules 23)."""
+    if event.type != ObjectCreated.type:
+        return event
+    data = ObjectCreated.model_validate(event.payload)
+    forgotten = keys.forgotten(data.key)
+    query = select(LedgerEntry.key).where(LedgerEntry.key.in_((data.key, forgotten)))
+    # A later file of the same name is not the one that was forgotten.
+    if data.version_id:
+        query = query.where(LedgerEntry.version_id == data.version_id)
+    elif data.etag:
+        query = query.where(LedgerEntry.etag == data.etag)
+    # Locked: a purge that comes now finds the event in the archive, and one that came before has changed the key.
+    names = set(session.scalars(query.with_for_update()))
+    return event.model_copy(update={"subject": "", "payload": {"purged": True}}) if names == {forgotten} else event
 
 
 def _archive(session: Session, event: Event, document_id: str | None) -> int | None:

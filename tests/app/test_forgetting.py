@@ -76,3 +76,32 @@ def test_a_late_event_of_a_purged_dropped_file_brings_nothing_back(engine: Engin
         assert len(session.scalars(select(LedgerEntry)).all()) == 1
         assert [row.subject for row in session.scalars(select(ArchivedEvent)) if "object" in row.type] == [""]
         assert all("received" not in row.body for row in session.scalars(select(OutboxEvent)))
+
+
+def test_another_event_about_a_purged_dropped_file_is_kept_without_its_name(engine: Engine, tmp_path: Path) -> None:
+    """Rules 23: a notification that comes late, or a listing that saw the file before, has an id of its own."""
+    inbox = Inbox(engine, tmp_path / "objects", kept=False)
+    event = inbox.drop(NAME)
+    assert inbox.ingest(event) is not None
+    purge(engine, inbox.store, "local", inbox.documents()[0])
+    late = event.model_copy(update={"id": "another", "source": "/docuelevate/sweep"})
+    recorder = Recorder(engine, inbox.store)
+    for _ in range(2):
+        assert recorder.record(late) is None
+    assert "Geheim" not in inbox.everything()
+    with reading(engine) as session:
+        assert session.scalars(select(ArchivedEvent.subject).where(ArchivedEvent.id == "another")).all() == [""]
+
+
+def test_a_later_file_of_the_same_name_is_archived_whole(engine: Engine, tmp_path: Path) -> None:
+    inbox = Inbox(engine, tmp_path / "objects", kept=False)
+    assert inbox.ingest(inbox.drop(NAME)) is not None
+    purge(engine, inbox.store, "local", inbox.documents()[0])
+    (inbox.root / "incoming" / NAME).parent.mkdir(parents=True, exist_ok=True)
+    (inbox.root / "incoming" / NAME).write_bytes(b"another letter")
+    info = inbox.store.head(f"incoming/{NAME}")
+    assert info is not None
+    data = ObjectCreated(bucket=inbox.store.bucket, key=info.key, size=info.size, etag=info.etag)
+    again = new_event(data, source="/docuelevate/local", subject=info.key)
+    Recorder(engine, inbox.store).record(again)
+    assert "Geheim" in inbox.everything()

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 from functions.record.handler import Recorder
 from shared.database.documents import Arrival, register
 from shared.database.engine import reading, writing
-from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, OutboxEvent, Tombstone
+from shared.database.tables import ArchivedEvent, Charge, DeadLetter, Document, DocumentStep, OutboxEvent, Tombstone
 from shared.documents import DocumentText, ObjectReference, PageText, new_document_id
 from shared.errors import FailureCode, InvalidEvent
 from shared.events import (
@@ -24,6 +24,8 @@ from shared.events import (
     DocumentUpdated,
     Event,
     EventData,
+    PageRange,
+    PagesRecognized,
     new_event,
     result_id,
 )
@@ -312,3 +314,32 @@ def test_an_event_that_meets_the_purge_leaves_nothing_in_the_archive(pipeline: P
         session.add(Tombstone(document_id=pipeline.id, owner="local", version=9, purged_at=pipeline.received.time))
     assert pipeline.record(pipeline.converted()) == [None]
     assert pipeline.count(ArchivedEvent) == 0
+
+
+def test_a_letter_that_comes_after_the_purge_leaves_nothing(pipeline: Pipeline) -> None:
+    """Rules 23: neither where its tombstone is there, nor where the purge was faster by a moment."""
+    letter = pipeline.converted()
+    with writing(pipeline.engine) as session:
+        session.delete(session.get_one(Document, pipeline.id))
+        session.add(Tombstone(document_id=pipeline.id, owner="local", version=9, purged_at=pipeline.received.time))
+    for trigger in ("ocr", "record"):
+        pipeline.recorder.bury(trigger, letter.attributes(), letter.payload)
+    pipeline.store.put(keys.tombstone(pipeline.id), b"{}", media_type="application/json")
+    pipeline.recorder.bury("ocr", letter.attributes(), letter.payload)
+    assert list(pipeline.store.list("dead-letters/")) == []
+    assert (pipeline.count(DeadLetter), pipeline.count(ArchivedEvent), pipeline.count(Charge)) == (0, 0, 0)
+
+
+def test_progress_of_batches_is_no_new_version(pipeline: Pipeline) -> None:
+    pipeline.record(pipeline.received, pipeline.converted())
+    before = pipeline.row().version
+    data = PagesRecognized(
+        document_id=pipeline.id,
+        fingerprint="o1",
+        input_fingerprint="c1",
+        batch=PageRange(first=1, last=8),
+        batches_done=1,
+        batches=2,
+    )
+    pipeline.record(pipeline.event(data, "ocr", "1"))
+    assert pipeline.row().version == before
