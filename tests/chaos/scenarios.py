@@ -11,7 +11,7 @@ from tests.chaos.papers import broken, paper
 from tests.chaos.world import World
 from tests.papers import INVOICE, LETTER
 
-Act = Callable[[World], None]
+Act = Callable[[World], object]
 
 PASSWORD = "open sesame"
 BYSTANDER = "bystander.txt"
@@ -81,11 +81,7 @@ def _delivered(name: str, make: Act, trigger: str, *, leave: int = 0, wanted: st
             world.deliver(meant(world))
             world.settle(until=lambda d: d.trigger == trigger and wanted in (None, d.type))
 
-    return Scenario(name, _with_bystander(prepare), lambda world: _ignored(world.deliver(meant(world))))
-
-
-def _ignored(_: object) -> None:
-    """An act answers nothing."""
+    return Scenario(name, _with_bystander(prepare), lambda world: world.deliver(meant(world)))
 
 
 def _asked(name: str, prepare: Act, act: Act) -> Scenario:
@@ -153,6 +149,11 @@ def _patch(world: World) -> None:
     assert told.status_code == 200
 
 
+def _dropped(world: World) -> None:
+    world.drop("dropped.txt", INVOICE.encode())
+    world.announce("dropped.txt")
+
+
 def _lost_event(world: World) -> None:
     scan(world)
     world.relay.send_due()
@@ -170,16 +171,16 @@ def _dead_letter(world: World) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    replace(_asked("upload", _nothing, lambda world: _ignored(scan(world))), sweeps=True),
-    Scenario("relay", _with_bystander(lambda w: _ignored(scan(w))), lambda world: _ignored(world.relay.send_due())),
+    replace(_asked("upload", _nothing, lambda world: scan(world)), sweeps=True),
+    Scenario("relay", _with_bystander(lambda w: scan(w)), lambda world: world.relay.send_due()),
     Scenario(
         "ingest",
         _with_bystander(_nothing),
-        act=lambda world: _ignored(world.deliver_next("ingest")),
-        begin=lambda world: (world.drop("dropped.txt", INVOICE.encode()), world.announce("dropped.txt"))[1],
+        act=lambda world: world.deliver_next("ingest"),
+        begin=_dropped,
     ),
     _delivered("convert", letter, "convert"),
-    _delivered("convert: cannot", lambda w: _ignored(w.upload("broken.pdf", broken())), "convert"),
+    _delivered("convert: cannot", lambda w: w.upload("broken.pdf", broken()), "convert"),
     _delivered("ocr whole", scan, "ocr"),
     _delivered("ocr plan", book, "ocr"),
     _delivered("ocr batch", book, "ocr-pages"),
@@ -206,7 +207,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "dead letter",
         _with_bystander(_dead_letter),
-        lambda world: _ignored(world.deliver(world.bus.waiting("convert")[0])),
+        lambda world: world.deliver(world.bus.waiting("convert")[0]),
         # The letter's sink answers with no event: the index is woken by the next sweep.
         sweeps=True,
     ),

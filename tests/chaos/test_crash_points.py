@@ -32,6 +32,9 @@ def attempts(request: pytest.FixtureRequest, full: bool) -> Iterator[Mapping[str
         {"points": None, "error_points": None} if full else {"points": SHORT_POINTS, "error_points": SHORT_ERROR_POINTS}
     )
     with ExitStack() as stack:
+        pool = ThreadPoolExecutor(WORKERS)
+        # The workers end before it: it waits for what they are at.
+        stack.callback(pool.shutdown, cancel_futures=True)
         free: SimpleQueue[LoopWorker] = SimpleQueue()
         for _ in range(WORKERS):
             free.put(stack.enter_context(loop_worker_in_memory()))
@@ -43,8 +46,6 @@ def attempts(request: pytest.FixtureRequest, full: bool) -> Iterator[Mapping[str
             finally:
                 free.put(worker)
 
-        pool = ThreadPoolExecutor(WORKERS)
-        stack.callback(pool.shutdown, cancel_futures=True)
         yield {scenario.name: pool.submit(work, scenario.name) for scenario in SCENARIOS if scenario.name in chosen}
 
 

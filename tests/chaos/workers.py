@@ -18,7 +18,8 @@ class LoopWorker:
     """Answers jobs, one after the other."""
 
     def __init__(self, directory: Path) -> None:
-        command = [sys.executable, "-m", "tests.chaos.crash_points", str(directory)]
+        # The kernel ends it with the process of the tests, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.chaos.crash_points", str(directory)]
         root = Path(__file__).parents[2]
         self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

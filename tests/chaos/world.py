@@ -153,7 +153,11 @@ class World:
     def make_converting(self) -> Converting:
         """convert."""
         limits = ConversionLimits()
-        return Converting(self.store, self.maker, limits, engines="paper", timeout_seconds=60)
+        return Converting(self.store, self.maker, limits, engines=lambda: "paper", timeout_seconds=60)
+
+    def make_convert(self) -> Handler:
+        """What answers `document.received`."""
+        return self.converting.convert
 
     def make_recognizer(self) -> Recognizer:
         """ocr."""
@@ -384,7 +388,7 @@ class World:
         return {
             "record": record,
             "ingest": self._step(Step.INGEST, self.make_ingester().ingest, (ObjectCreated,), (DocumentReceived,)),
-            "convert": self._step(Step.CONVERT, self.converting.convert, (DocumentReceived,), (DocumentConverted,)),
+            "convert": self._step(Step.CONVERT, self.make_convert(), (DocumentReceived,), (DocumentConverted,)),
             "ocr": self._step(
                 Step.OCR,
                 self.make_recognizer().handle,
