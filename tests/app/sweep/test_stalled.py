@@ -23,7 +23,8 @@ from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
 from web.sweep import PATIENCE, Sweep, Swept
 
-LATER = datetime.now(UTC) + PATIENCE + timedelta(minutes=1)
+LATER = datetime.now(UTC) + PATIENCE + timedelta(hours=1)
+"""However long it takes until the test begins."""
 
 
 @dataclass
