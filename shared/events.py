@@ -136,6 +136,7 @@ class DocumentEnriched(EventData):
     model: str | None = None
     tokens: int = 0
     cost: str = "0"
+    warnings: tuple[Notice, ...] = ()
 
 
 class DocumentUpdated(EventData):
@@ -301,6 +302,11 @@ def result_id(document_id: str, runid: str | None, event_type: str, fingerprint:
 def version_id(document_id: str, event_type: str, version: int, generation: str = "") -> str:
     """The derived id of `document.updated` and `document.indexed` (rules 4)."""
     return str(uuid.uuid5(_NAMESPACE, "\n".join((document_id, event_type, str(version), generation))))
+
+
+def announcement_id(identity: str) -> str:
+    """The derived id of the web's `object.created`: the same for every notification of one version of an object."""
+    return str(uuid.uuid5(_NAMESPACE, f"{ObjectCreated.type}\n{identity}"))
 
 
 def short_type(event_type: str) -> str:

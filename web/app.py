@@ -27,6 +27,7 @@ from web.authentication import identifier
 from web.changes import ChangeFeed
 from web.context import Context
 from web.errors import RequestError
+from web.hooks.routes import hook_routes
 from web.outbox import Relay
 from web.protection import HostRule, Protection, add_headers
 from web.settings import WebSettings
@@ -83,7 +84,7 @@ def context_from_environment() -> Context:
 
 def create_app(context: Context, pages: Pages | None = None) -> Starlette:
     """The application; its lifespan runs the relay and the replays. Without `pages` it is the API alone."""
-    routes = [*api_routes(), *(pages.routes(context) if pages else ())]
+    routes = [*api_routes(), *hook_routes(), *(pages.routes(context) if pages else ())]
     if open_routes := unguarded(routes):
         raise UnguardedRoute(f"no need declared: {open_routes}")
     tell = _error_teller(pages)

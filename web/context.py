@@ -1,6 +1,6 @@
 """What the routes work with: built once in `web.app`, handed to each request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sqlalchemy import Engine
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from shared.search.port import SearchReader
 from shared.storage.port import ObjectStore
 from web.changes import ChangeFeed
+from web.hooks.signatures import SnsMessages
 from web.long_work import long_work
 from web.outbox import Relay
 from web.replays import Replays
@@ -30,6 +31,7 @@ class Context:
     unlocker: Unlocker
     sweep: Sweep | None = None
     """Where the environment says more of sweeping than the ports here do."""
+    sns: SnsMessages = field(default_factory=SnsMessages)
 
     @cached_property
     def replays(self) -> Replays:

@@ -44,6 +44,15 @@ class WebSettings(Settings):
     convert_url: str | None = Field(
         None, description="Address of the convert function, for opening documents with a password."
     )
+    s3_webhook_token: SecretStr | None = Field(
+        None,
+        description="Token that the object store sends with its notifications to `/hooks/s3`, as `Bearer` or as "
+        "password. Unset: none are taken, and new objects are found by listing.",
+    )
+    s3_sns_topic_arns: str = Field(
+        "",
+        description="Topics of Amazon SNS, separated by commas, whose signed messages to `/hooks/s3` need no token.",
+    )
     max_upload_size: Size = Field(
         1024**3,
         gt=0,
@@ -51,6 +60,11 @@ class WebSettings(Settings):
     )
     max_upload_files: int = Field(1000, gt=0, description="Most files in one upload request.")
     allow_file_delete: bool = Field(True, description="Whether documents can be removed for good from the trash.")
+
+    @property
+    def sns_topics(self) -> frozenset[str]:
+        """The topics whose messages are known by their signature."""
+        return frozenset(arn for part in self.s3_sns_topic_arns.split(",") if (arn := part.strip()))
 
     @model_validator(mode="after")
     def _nobody_else_without_authentication(self) -> Self:
