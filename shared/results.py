@@ -24,6 +24,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.leases import lease
+from shared.room import require_room
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -139,6 +140,7 @@ class Work:
         except StepFailed as failed:
             if not failed.determined:
                 raise
+            require_room()
             return self.outcome(attempt, failure=Failure(code=failed.code, message=failed.message))
 
     def _commit(self, result: StepResult, name: str) -> StepResult:

@@ -39,6 +39,7 @@ from shared.events import (
     short_type,
 )
 from shared.results import Work, refuse_purged
+from shared.room import refuse_no_room, require_room
 from shared.storage import keys
 from shared.storage.port import ObjectStore
 
@@ -222,9 +223,14 @@ def _run(
 def _guarded(handler: Handler, context: StepContext, data: AnyData) -> Event | None:
     try:
         return handler(context, data)
+    except OSError as error:
+        refuse_no_room(error)
+        raise
     except StepFailed as failed:
         if not isinstance(data, EventData):
             raise
+        if not failed.determined:
+            require_room()
         return context.failed(failed, data)
 
 

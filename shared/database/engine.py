@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from shared.errors import Unavailable
 
 BUSY_TIMEOUT_SECONDS = 30
+_FULL = ("disk is full", "No space left on device")
+"""What SQLite and PostgreSQL say of it."""
 
 
 def open_database(url: str, *, pool_size: int = 4) -> Engine:
@@ -66,7 +68,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise Unavailable("the database does not answer") from error
+        is_full = any(words in str(error.orig) for words in _FULL)
+        raise Unavailable(f"the {'disk of the database is full' if is_full else 'database does not answer'}") from error
     except PoolExhausted as error:
         raise Unavailable("all connections to the database are in use") from error
     except DBAPIError as error:

@@ -18,6 +18,7 @@ from shared.errors import DocuElevateError, FailureCode, StepFailed
 from shared.jail.policy import Limits, Sockets
 from shared.jail.process import JailedProcess, new_scratch, remove_scratch, spawn_worker_process
 from shared.jail.serving import EXIT_OUT_OF_MEMORY, JsonValue, read_frame, write_frame
+from shared.room import require_room
 
 START_TIMEOUT_SECONDS = 60.0
 CRASH_GRACE_SECONDS = 2.0
@@ -107,13 +108,19 @@ class JailedWorker:
     def call(self, method: str, params: Mapping[str, JsonValue], *, timeout_seconds: float) -> JsonValue:
         """Runs a method and returns its result; one call at a time, others wait.
 
-        Raises JailTimeout, JailCrashed (also for an error the method did not expect), or the method's StepFailed.
+        Raises JailTimeout, JailCrashed (also for an error the method did not expect), or the method's StepFailed;
+        Unavailable instead of each where the disk is full.
         """
-        with self._lock:
-            running = self._ready()
-            running.calls += 1
-            answer = self._exchange(running, {"method": method, "params": dict(params)}, timeout_seconds)
-        return _result(answer)
+        try:
+            with self._lock:
+                running = self._ready()
+                running.calls += 1
+                answer = self._exchange(running, {"method": method, "params": dict(params)}, timeout_seconds)
+            return _result(answer)
+        except (JailTimeout, JailCrashed, StepFailed):
+            # While what the worker has written is still there.
+            require_room(self._scratch)
+            raise
 
     def start(self) -> None:
         """Starts the process ahead of the first call, to have it warm."""

@@ -1,6 +1,8 @@
 """The shell around every step: what the broker reads in each case."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -281,3 +283,12 @@ async def test_a_time_without_its_zone_is_refused(serve: Callable[[Handler], Sta
     headers, body = arriving().to_http()
     content = json.loads(body) | {"time": "2026-01-31T12:00:00"}
     assert (await post(serve(nothing), headers=headers, content=json.dumps(content))).status_code == 400
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number,status", [(errno.ENOSPC, 503), (errno.EDQUOT, 503), (errno.EIO, 500)])
+async def test_a_full_disk_is_something_that_passes(
+    serve: Callable[[Handler], Starlette], number: int, status: int
+) -> None:
+    response = await post(serve(raising(OSError(number, os.strerror(number)))))
+    assert response.status_code == status
