@@ -430,7 +430,7 @@ def _is_listed(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_unicode(name: str) -> bool:
-    return not any("\udc80" <= character <= "\udcff" for character in name)
+    return name.isascii() or not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 def _entry_name(entry: "os.DirEntry[str]") -> str:

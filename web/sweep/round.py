@@ -29,7 +29,7 @@ BATCH = 200
 PART_SECONDS = 30.0
 """How long each part of a sweep may go on; the next sweep continues where it stopped."""
 
-_BROKEN = (InvalidEvent, NotACloudEvent, ValueError, KeyError, TypeError, AttributeError)
+BROKEN = (InvalidEvent, NotACloudEvent, ValueError, KeyError, TypeError, AttributeError)
 """What rows, events and objects that are not as they should be lead to."""
 
 
@@ -119,6 +119,6 @@ class Round:
         """Keep what is wrong with one document from the others: it becomes a finding."""
         try:
             yield
-        except _BROKEN as error:
+        except BROKEN as error:
             message = f"The sweep cannot work on this document: {type(error).__name__}: {error}"
             self.found(Kind.NOT_SWEPT, f"{keys.DOCUMENTS}{document_id}/", message[:500], document_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from shared.errors import ObjectChanged, ObjectExists, ObjectNotFound, Throttled, Unavailable
 from shared.publisher import EventPublisher
@@ -18,7 +19,7 @@ from web.sweep.indexing import wake_index
 from web.sweep.letters import close_letters, import_letters, replay_passing, tell_of_missing_letters
 from web.sweep.objects import compare_objects
 from web.sweep.purges import remove_again
-from web.sweep.round import PART_SECONDS, Round
+from web.sweep.round import BROKEN, PART_SECONDS, Round
 from web.sweep.stalled import resend_stalled
 from web.sweep.swept import Swept
 from web.sweep.verification import verify_originals
@@ -94,9 +95,12 @@ def _do(round_: Round, name: str, part: Callable[[Round], None]) -> None:
         save_findings(round_)
     except (Unavailable, Throttled) as error:
         round_.swept.failures[name] = str(error)
-    except (ObjectNotFound, ObjectChanged, ObjectExists) as error:
+    except (ObjectNotFound, ObjectChanged, ObjectExists, IntegrityError) as error:
         # Somebody else was faster; the next sweep sees what is there then.
         _log.info("the sweep's part %r met something that moved: %s", name, error)
+    except BROKEN as error:
+        _log.error("the sweep's part %r met something that it cannot read", name, exc_info=error)
+        round_.swept.failures[name] = f"something there cannot be read: {type(error).__name__}: {error}"[:500]
 
 
 def _tell(swept: Swept) -> None:

@@ -199,3 +199,11 @@ def everything(estate: Estate) -> list[object]:
 def test_a_database_that_is_away_is_told(estate: Estate) -> None:
     away = Sweep(open_database("postgresql://nobody@127.0.0.1:9/nothing"), estate.store, estate.broker)
     assert away.run(estate.now).failures["stalled documents"] == "the database does not answer"
+
+
+def test_an_event_that_cannot_be_read_stops_no_other_part(estate: Estate) -> None:
+    purge(estate.engine, estate.store, "local", estate.document())
+    with writing(estate.engine) as session:
+        session.execute(update(OutboxEvent).values(body="{}", not_before=estate.now - timedelta(days=1)))
+    swept = estate.swept(after=timedelta(hours=1))
+    assert "outbox" in swept.failures and swept.woken == 1
