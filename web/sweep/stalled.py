@@ -1,4 +1,4 @@
-"""Documents that stand still: their run's last start event is sent again, unchanged, with pauses that grow (rules 20).
+"""Documents that stand still: what starts their next step is sent again, unchanged, with pauses that grow (rules 20).
 
 Not while an event of theirs waits in the outbox or a worker holds a lease. While nothing at all is archived the
 pipeline is down, or idle: then one document at a time is sent, to find out which, and none uses up its tries.
@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from shared.database.documents import received_event
 from shared.database.engine import reading, writing
 from shared.database.letters import note_letter
-from shared.database.tables import ArchivedEvent, DeadLetter, Document, OutboxEvent
-from shared.documents import PIPELINE, Status
+from shared.database.tables import ArchivedEvent, DeadLetter, Document, DocumentStep, OutboxEvent
+from shared.documents import PIPELINE, Status, StepState
 from shared.errors import DocumentGone, Throttled, Unavailable
 from shared.events import DocumentConverted, DocumentReceived, DocumentRecognized, Event, for_resending, from_json
 from shared.leases import held_units
@@ -98,20 +98,36 @@ def _send_on(round_: Round, document: Document, *, silent: bool) -> bool:
 
 
 def last_start(session: Session, document: Document) -> Event:
-    """The last event of the current run that starts a step; from the row where none was ever archived."""
+    """The event of the current run that starts its first step without a result; from the row where none was archived.
+
+    A later one may be archived too: where record was never told of a result, nothing made of it counts, and only the
+    step itself can tell of it again.
+    """
     step = case({event_type: place for place, event_type in enumerate(_TRIGGERS)}, value=ArchivedEvent.type)
     query = (
         select(ArchivedEvent.body)
         .where(
             ArchivedEvent.document_id == document.id,
             ArchivedEvent.runid == document.runid,
-            ArchivedEvent.type.in_(_TRIGGERS),
+            ArchivedEvent.type.in_(_starts(session, document)),
         )
         .order_by(step.desc(), ArchivedEvent.number.desc())
         .limit(1)
     )
     body = session.scalars(query).one_or_none()
     return for_resending(from_json(body)) if body else received_event(document, source=SOURCE, runid=document.runid)
+
+
+def _starts(session: Session, document: Document) -> Sequence[str]:
+    """The types that start the steps up to the first one without a result."""
+    query = select(DocumentStep.step).where(
+        DocumentStep.document_id == document.id,
+        DocumentStep.runid == document.runid,
+        DocumentStep.state == StepState.DONE.value,
+    )
+    done = set(session.scalars(query))
+    open_ = [place for place, step in enumerate(PIPELINE) if step.value not in done]
+    return tuple(_TRIGGERS)[: min(open_, default=len(PIPELINE)) + 1]
 
 
 def claim(round_: Round, document: Document, tries: int) -> bool:

@@ -15,9 +15,9 @@ from functions.record.handler import Recorder
 from shared.database.documents import Arrival, register
 from shared.database.engine import reading, writing
 from shared.database.tables import DeadLetter, Document, OutboxEvent, Tombstone
-from shared.documents import new_document_id
+from shared.documents import ObjectReference, new_document_id
 from shared.errors import Unavailable
-from shared.events import DocumentReceived, DocumentUpdated, Event
+from shared.events import DocumentReceived, DocumentRecognized, DocumentUpdated, Event, new_event
 from shared.leases import lease
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
@@ -72,6 +72,24 @@ def test_an_event_that_the_broker_lost_is_made_again_from_the_row(still: Standst
 
 def test_an_archived_event_is_sent_again_unchanged(still: Standstill) -> None:
     Recorder(still.engine, still.store).record(still.received)
+    still.sweep.run(LATER)
+    assert still.publisher.events == [still.received]
+
+
+def test_a_result_that_record_was_never_told_of_is_asked_for_again(still: Standstill) -> None:
+    """The broker lost `document.converted` on its way to record only: what was made of it counts for nothing."""
+    text = ObjectReference(bucket="docuelevate", key="k", size=1, sha256="0" * 64, etag="e", media_type="x/y")
+    recognized = DocumentRecognized(
+        document_id=still.id,
+        fingerprint="o",
+        input_fingerprint="c",
+        text=text,
+        searchable_pdf=text,
+        pages=1,
+        ocr_pages=0,
+    )
+    for event in (still.received, new_event(recognized, source="/docuelevate/functions/ocr", cause=still.received)):
+        Recorder(still.engine, still.store).record(event)
     still.sweep.run(LATER)
     assert still.publisher.events == [still.received]
 
