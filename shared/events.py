@@ -21,6 +21,9 @@ TYPE_PREFIX = "org.docuelevate."
 MAX_EVENT_BYTES = 64 * 1024
 """CloudEvents guarantees transport up to 64 KiB; ours stay below (contract §1)."""
 
+LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_+][A-Za-z0-9]{1,8})*$"
+"""What a document may be said to be written in: de, en-GB, or as OCR engines put it, deu+eng."""
+
 _NAMESPACE = uuid.UUID("6f1d7c66-6a55-5b39-9a9e-0d0a6a4a8f21")
 
 

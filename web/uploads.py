@@ -20,11 +20,11 @@ from shared.database.engine import reading, writing
 from shared.database.tables import Document, IdempotencyKey
 from shared.documents import ObjectReference, Status, new_document_id
 from shared.errors import EXPLANATIONS, DocuElevateError, FailureCode, Unavailable
-from shared.events import RunOptions
+from shared.events import LANGUAGE_PATTERN, RunOptions
 from shared.originals import Provenance
 from shared.storage import keys
 from shared.storage.port import ObjectStore, ObjectWriter
-from web.api.models import LANGUAGE_PATTERN, UploadAnswer, UploadedDocument
+from web.api.models import UploadAnswer, UploadedDocument
 from web.errors import Conflict, InvalidParameter, RequestError, TooLarge
 from web.filenames import sane_name
 from web.idempotency import require_same_files

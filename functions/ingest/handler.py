@@ -13,13 +13,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from functions.ingest.core import filename, media_type
+from functions.ingest.core import filename, media_type, wishes
 from shared.database.documents import Arrival, register
 from shared.database.engine import writing
 from shared.database.tables import LOCAL_OWNER, LedgerEntry
 from shared.documents import ObjectReference, new_document_id
 from shared.errors import InvalidEvent, ObjectChanged, ObjectExists, ObjectNotFound
-from shared.events import AnyData, Event, ObjectCreated, from_json
+from shared.events import AnyData, Event, ObjectCreated, RunOptions, from_json
 from shared.originals import Provenance
 from shared.sources import CLAIMED, DUPLICATE, RECEIVED, REJECTED, identity, named_identity
 from shared.step import StepContext
@@ -31,12 +31,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ingester:
-    """Takes objects over from `incoming/`. With `keep_incoming` they stay there."""
+    """Takes objects over from `incoming/`. With `keep_incoming` they stay there; `key_owners` lets keys name owners."""
 
     engine: Engine
     store: ObjectStore
     keep_incoming: bool = False
     channel: str = "s3"
+    key_owners: bool = False
 
     def ingest(self, context: StepContext, data: AnyData) -> Event | None:
         """Register the object that the event names, or answer as before."""
@@ -107,7 +108,7 @@ class Ingester:
     def _copied(self, info: ObjectInfo, entry: LedgerEntry) -> ObjectReference:
         target = keys.original(entry.document_id)
         # What is needed to adopt the original, should its row never come to be (rules 1).
-        about = Provenance(filename(info.key), LOCAL_OWNER, self.channel).to_metadata()
+        about = self._provenance(info.key).to_metadata()
         try:
             return self.store.copy(info, target, media_type=media_type(info), metadata=about)
         except ObjectExists:
@@ -115,6 +116,16 @@ class Ingester:
             if copied is None:
                 raise ObjectNotFound(target) from None
             return self._reference(copied)
+
+    def _provenance(self, key: str) -> Provenance:
+        wished = wishes(key)
+        return Provenance(
+            filename=filename(key),
+            owner=wished.owner if wished.owner and self.key_owners else LOCAL_OWNER,
+            channel=self.channel,
+            options=RunOptions(language=wished.language),
+            tags=wished.tags,
+        )
 
     def _reference(self, info: ObjectInfo) -> ObjectReference:
         return ObjectReference(
@@ -134,12 +145,17 @@ class Ingester:
         return digest.hexdigest()
 
     def _register(self, context: StepContext, entry: LedgerEntry, original: ObjectReference) -> LedgerEntry:
+        provenance = self._provenance(entry.key)
         arrival = Arrival(
             document_id=entry.document_id,
             runid=entry.runid,
             original=original,
-            filename=filename(entry.key),
+            filename=provenance.filename,
             channel=self.channel,
+            owner=provenance.owner,
+            options=provenance.options,
+            user_metadata=provenance.user_metadata,
+            locked=provenance.locked,
         )
         with writing(self.engine) as session:
             current = session.get_one(LedgerEntry, entry.identity, with_for_update=True)

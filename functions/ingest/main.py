@@ -11,11 +11,13 @@ from shared.storage.settings import ObjectStoreSettings, object_store
 
 prepare_process("ingest")
 store_settings = ObjectStoreSettings()
+settings = IngestSettings()
 store = object_store(store_settings)
 ingester = Ingester(
     database(DatabaseSettings()),
     store,
-    keep_incoming=IngestSettings().incoming_keep,
+    keep_incoming=settings.incoming_keep,
+    key_owners=settings.key_owners,
     channel="s3" if store_settings.kind == "s3" else "folder",
 )
 

@@ -9,11 +9,13 @@ from sqlalchemy import Engine, func, select
 
 from functions.ingest.core import media_type
 from functions.ingest.handler import Ingester
+from functions.ingest.settings import IngestSettings
 from shared.database.engine import reading, writing
-from shared.database.tables import Document, LedgerEntry, OutboxEvent
+from shared.database.tables import Document, DocumentTag, LedgerEntry, OutboxEvent
 from shared.documents import Step
 from shared.errors import InvalidEvent, Unavailable
 from shared.events import Event, ObjectCreated, new_event
+from shared.originals import provenance_of
 from shared.step import Deadline, StepContext
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
@@ -202,3 +204,43 @@ def test_a_senders_media_type_is_kept_only_where_it_is_one(told: str, kept: str)
     now = datetime.now(UTC)
     info = ObjectInfo("incoming/a.txt", 1, "e", told, now, 0.0)
     assert media_type(info) == kept
+
+
+def test_folders_say_what_is_wanted(inbox: Inbox) -> None:
+    reply = inbox.ingest(inbox.drop("tag=invoices/tag=2024/language=deu/owner=anna/bill.txt"))
+    [document] = inbox.documents()
+    assert reply is not None
+    assert (document.filename, document.owner, document.options["language"]) == ("bill.txt", "local", "deu")
+    with reading(inbox.engine) as session:
+        assert set(session.scalars(select(DocumentTag.tag))) == {"invoices", "2024"}
+    assert [(tag["value"], tag["origin"], tag["locked"]) for tag in document.user_metadata["tags"]] == [
+        ("invoices", "user", True),
+        ("2024", "user", True),
+    ]
+    assert reply.payload["options"]["language"] == "deu"
+
+
+def test_a_key_names_an_owner_only_where_that_is_allowed(inbox: Inbox) -> None:
+    inbox.ingester = Ingester(inbox.engine, inbox.store, key_owners=True)
+    inbox.ingest(inbox.drop("owner=anna/a.txt"))
+    inbox.ingest(inbox.drop("b.txt", b"other"))
+    assert {document.owner for document in inbox.documents()} == {"anna", "local"}
+
+
+def test_an_original_that_sweep_would_adopt_knows_its_tags_and_its_owner(inbox: Inbox) -> None:
+    """rules 1"""
+    inbox.ingester = Ingester(inbox.engine, inbox.store, key_owners=True)
+    inbox.ingest(inbox.drop("owner=anna/tag=a b/language=de/a.txt"))
+    head = inbox.store.head(keys.original(inbox.documents()[0].id))
+    assert head is not None
+    told = provenance_of(head.metadata)
+    assert told is not None
+    assert (told.owner, told.tags, told.options.language) == ("anna", ("a b",), "de")
+
+
+@pytest.mark.parametrize(
+    ("on", "auth", "counts"), [("true", "true", True), ("true", "false", False), ("false", "true", False)]
+)
+def test_owners_in_keys_need_people_who_sign_in(on: str, auth: str, counts: bool) -> None:
+    settings = IngestSettings.model_validate({"s3_key_owners": on, "auth_enabled": auth})
+    assert settings.key_owners is counts

@@ -11,12 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from shared.database.tokens import TokenScope
 from shared.documents import Frozen, Notice, Status, StepState
 from shared.errors import Action
+from shared.events import LANGUAGE_PATTERN
 from shared.metadata import Metadata, Money
 from shared.search.port import FacetCount, Snippet, SnippetPart
 from web.actions import Possible
-
-LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_+][A-Za-z0-9]{1,8})*$"
-"""What a document may be said to be written in: de, en-GB, or as OCR engines put it, deu+eng."""
 
 UNLOCKABLE = tuple(Metadata.model_fields)
 """The fields that PATCH can set, and give back to the machine."""
