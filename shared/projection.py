@@ -243,7 +243,7 @@ def _judged(standing: Standing, steps: tuple[StepView, ...], accepted: str | Non
 
 
 def _warnings(standing: Standing) -> tuple[Notice, ...]:
-    results = (standing.converted, standing.recognized)
+    results = (standing.converted, standing.recognized, standing.enriched)
     return tuple(Notice.model_validate(n) for result in results if result for n in result.get("warnings", ()))
 
 

@@ -1,14 +1,16 @@
 """Loads the text, asks the extractor, stores the metadata, replies. Knows no rule and no model."""
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from functions.enrich.extractor import Hints, MetadataExtractor, Vocabulary
-from shared.documents import DocumentText
-from shared.errors import InvalidEvent, ObjectNotFound, Unavailable
+from functions.enrich.calls import StoredCalls
+from functions.enrich.extractor import Effort, ExtractorFailed, Hints, MetadataExtractor, Vocabulary
+from shared.documents import DocumentText, Notice
+from shared.errors import FailureCode, InvalidEvent, ObjectNotFound, Unavailable
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
 from shared.fingerprints import fingerprint
 from shared.inputs import fetch_source
@@ -17,9 +19,13 @@ from shared.results import Attempt, StepResult, Work, raise_failure
 from shared.step import StepContext
 from shared.storage.port import ObjectStore
 
+LOCAL = "local"
 VOCABULARY_PREFIX = "vocabulary/"
+Notices = tuple[Notice, ...]
 _BCP47 = {"eng": "en", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "nld": "nl", "por": "pt", "pol": "pl"}
 """A run's language may be given as OCR engines call it; several joined by + tell nothing about the document's own."""
+
+_log = logging.getLogger(__name__)
 
 
 class VocabularySnapshot(BaseModel):
@@ -33,34 +39,52 @@ class VocabularySnapshot(BaseModel):
 
 @dataclass(frozen=True)
 class Enricher:
-    """Turns recognized text into metadata with evidence."""
+    """Turns recognized text into metadata with evidence. `local` stands in where `extractor` fails or is not wanted."""
 
     store: ObjectStore
     extractor: MetadataExtractor
+    local: MetadataExtractor | None = None
 
     def enrich(self, context: StepContext, data: AnyData) -> Event:
         """Answer `document.recognized` with `document.enriched`."""
         assert isinstance(data, DocumentRecognized)
-        work = self._work(context, data)
-        result = raise_failure(work.once(lambda attempt: self._extract(work, attempt, data)))
-        return context.reply(
-            DocumentEnriched(
-                document_id=data.document_id,
-                fingerprint=work.fingerprint,
-                input_fingerprint=data.fingerprint,
-                options=data.options,
-                metadata=result.payloads["metadata"],
-                **result.data,
-            )
-        )
+        try:
+            return self._by(self._wanted(data), context, data)
+        except ExtractorFailed as failed:
+            if self.local is None:
+                raise Unavailable(str(failed)) from failed
+            _log.error("the metadata are those of the built-in rules: %s", failed)
+            return self._by(self.local, context, data, (_notice(failed),))
 
-    def _work(self, context: StepContext, data: DocumentRecognized) -> Work:
+    def _wanted(self, data: DocumentRecognized) -> MetadataExtractor:
+        """A run may ask for the built-in rules, so that a document is not sent to anybody."""
+        return self.local if self.local and data.options.enrich_engine == LOCAL else self.extractor
+
+    def _by(
+        self, extractor: MetadataExtractor, context: StepContext, data: DocumentRecognized, notices: Notices = ()
+    ) -> Event:
+        """The reply by this extractor; the result is committed under its own name, so nothing stands for the other."""
+        work = self._work(extractor, context, data)
+        calls = StoredCalls(self.store, work.prefix, context.event.runid)
+        effort = Effort(context.deadline, calls)
+        result = raise_failure(work.once(lambda attempt: self._extract(extractor, work, attempt, data, effort)))
+        told = DocumentEnriched(
+            document_id=data.document_id,
+            fingerprint=work.fingerprint,
+            input_fingerprint=data.fingerprint,
+            options=data.options,
+            metadata=result.payloads["metadata"],
+            **result.data,
+        )
+        return context.reply(told.model_copy(update={"warnings": (*told.warnings, *notices)}), part=_part(notices))
+
+    def _work(self, extractor: MetadataExtractor, context: StepContext, data: DocumentRecognized) -> Work:
         mark = fingerprint(
             "enrich",
             context.version,
             inputs={"text": data.text.sha256},
             settings={
-                "extractor": self.extractor.version(),
+                "extractor": extractor.version(),
                 "filename": data.filename,
                 "language": data.options.language,
                 "vocabulary": data.options.vocabulary,
@@ -69,14 +93,17 @@ class Enricher:
         )
         return context.work(data.document_id, mark, data.fingerprint or "")
 
-    def _extract(self, work: Work, attempt: Attempt, data: DocumentRecognized) -> StepResult:
+    def _extract(
+        self, extractor: MetadataExtractor, work: Work, attempt: Attempt, data: DocumentRecognized, effort: Effort
+    ) -> StepResult:
         text = self._text(data)
         hints = Hints(
             filename=data.filename,
             language=_told(data.options.language),
             vocabulary=self._vocabulary(data.options.vocabulary),
+            effort=effort,
         )
-        extraction = self.extractor.extract(text, hints)
+        extraction = extractor.extract(text, hints)
         body = extraction.metadata.model_dump_json().encode()
         metadata = attempt.store_bytes("metadata.json", body, "application/json")
         details = {
@@ -84,6 +111,7 @@ class Enricher:
             "model": extraction.model,
             "tokens": extraction.tokens,
             "cost": extraction.cost,
+            "warnings": [notice.model_dump(mode="json") for notice in extraction.warnings],
         }
         return work.outcome(attempt, payloads={"metadata": metadata}, data=details)
 
@@ -105,6 +133,17 @@ class Enricher:
             # Without it the result would stand under a fingerprint that promises it.
             raise Unavailable("the vocabulary is not readable") from error
         return Vocabulary(snapshot.tags, snapshot.senders)
+
+
+def _notice(failed: ExtractorFailed) -> Notice:
+    """Somebody has to put it right and ask again, so the document waits for a decision, usable as it is."""
+    told = f"{failed} The values are those of the built-in rules."
+    return Notice(code=FailureCode.ENRICH_FAILED.value, message=told, needs_decision=True)
+
+
+def _part(notices: Notices) -> str:
+    """The rules' values as a stopgap are another event than the same values as the result that was wanted."""
+    return "+".join(notice.code for notice in notices)
 
 
 def _told(language: str | None) -> str | None:

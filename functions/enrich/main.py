@@ -1,19 +1,34 @@
 """Serves enrich: `document.recognized` in, `document.enriched` out."""
 
+from pydantic import ValidationError
+
+from functions.enrich.extractor import MetadataExtractor
 from functions.enrich.handler import Enricher
 from functions.enrich.rule_extractor import RuleMetadataExtractor
-from functions.enrich.settings import EnrichSettings
+from functions.enrich.settings import EnrichSettings, OpenAiSettings
 from shared.documents import Step
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
 from shared.process import prepare_process
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
+
+def chosen_extractor(rules: RuleMetadataExtractor) -> MetadataExtractor:
+    """The extractor that the settings name. What the API needs is imported only when it is chosen."""
+    if EnrichSettings().ai_provider == "local":
+        return rules
+    from functions.enrich.openai_extractor import openai_extractor
+
+    try:
+        return openai_extractor(OpenAiSettings(), rules)
+    except ValidationError as error:
+        raise SystemExit("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())) from None
+
+
 prepare_process("enrich")
-if EnrichSettings().ai_provider != "local":
-    raise SystemExit("AI_PROVIDER=openai is not part of this release; use AI_PROVIDER=local")
 store = object_store(ObjectStoreSettings())
-enricher = Enricher(store, RuleMetadataExtractor())
+local = RuleMetadataExtractor()
+enricher = Enricher(store, chosen_extractor(local), local)
 
 
 @step(

@@ -1,10 +1,15 @@
 """Settings of the enrich function, read from the environment once."""
 
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from shared.settings import Settings
+
+OPENAI_URL = "https://api.openai.com/v1"
 
 
 class EnrichSettings(Settings):
@@ -14,3 +19,71 @@ class EnrichSettings(Settings):
         default="local",
         description="Who reads the metadata: the built-in rules (local) or an OpenAI-compatible API (openai).",
     )
+
+
+class OpenAiSettings(Settings):
+    """The OpenAI-compatible API, read with AI_PROVIDER=openai only."""
+
+    # An error would repeat what it was given, and that includes the key.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of the API. Needed unless `OPENAI_BASE_URL` names a server that asks for none."
+    )
+    openai_base_url: str = Field(
+        OPENAI_URL,
+        description="Address of any OpenAI-compatible API, such as `http://ollama:11434/v1` or "
+        "`https://NAME.openai.azure.com/openai/v1`.",
+    )
+    openai_model: str = Field("gpt-4o-mini", min_length=1, description="The model that reads the metadata.")
+    openai_response_format: Literal["auto", "json_schema", "json_object", "text"] = Field(
+        "auto",
+        description="How the model is held to JSON: by schema, as any JSON object, or by asking for it; `auto` begins "
+        "with the schema and steps down where the server refuses that.",
+    )
+    openai_max_input_tokens: int = Field(
+        12_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Most tokens of one document (estimated from above) that are sent; longer ones are sampled.",
+    )
+    openai_max_output_tokens: int = Field(
+        2_000,
+        ge=300,
+        le=100_000,
+        description="Most tokens of an answer; one that is cut is asked for again with twice that.",
+    )
+    openai_max_calls: int = Field(
+        9,
+        ge=1,
+        le=100,
+        description="Most calls for one document in one run, repeated deliveries included; then the built-in rules' "
+        "values stand.",
+    )
+    openai_timeout_seconds: float = Field(60, gt=0, le=100, description="Longest time for one whole answer.")
+    openai_price_input: Decimal | None = Field(
+        None,
+        ge=0,
+        description="US dollars for a million tokens sent. Unset: the list price of gpt-4o-mini at OpenAI, else 0.",
+    )
+    openai_price_output: Decimal | None = Field(
+        None,
+        ge=0,
+        description="US dollars for a million tokens written. Unset: the list price of gpt-4o-mini at OpenAI, else 0.",
+    )
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError("OPENAI_BASE_URL must be an http(s) address without user name and query")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _key_where_needed(self) -> Self:
+        if self.openai_api_key is None and self.openai_base_url == OPENAI_URL:
+            raise ValueError(
+                "AI_PROVIDER=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of a server that asks for none"
+            )
+        return self
