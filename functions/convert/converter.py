@@ -16,7 +16,7 @@ from shared.errors import FailureCode, StepFailed, Unavailable
 from shared.jail import JailCrashed, JailedPool, JailedWorker, JailTimeout, Limits
 
 WORKER = "functions.convert.worker:METHODS"
-OFFICE_INPUTS = frozenset({"source", "opened", "prepared.txt", "prepared.csv"})
+OFFICE_INPUTS = frozenset({"source", "opened", "prepared.txt", "prepared.csv", "prepared.fodt", "prepared.fods"})
 """What the worker may leave for LibreOffice, by name."""
 
 TEXT_LOST = ("text_missing", FailureCode.CONVERSION_FAILED.value)
@@ -43,8 +43,9 @@ class Converter:
         *,
         limits: ConversionLimits,
         timeout_seconds: float,
+        trace: str = "",
     ) -> Conversion:
-        """Converts `source` (never changed) into the PDF `output`.
+        """Converts `source` (never changed) into the PDF `output`; `trace` names the work in the logs of others.
 
         `filename` and `media_type_hint` are what the sender called it; the content decides. Raises StepFailed with
         the codes of this function's README; time-outs and a missing converter are not determined by the inputs.
@@ -52,7 +53,7 @@ class Converter:
         deadline = time.monotonic() + timeout_seconds
         with self._pool.worker() as worker:
             try:
-                answer = self._converted(worker, source, filename, media_type_hint, limits, deadline)
+                answer = self._converted(worker, source, filename, media_type_hint, limits, deadline, trace)
                 _take(worker.scratch / "output.pdf", output)
             finally:
                 _tidy(worker.scratch)
@@ -97,6 +98,7 @@ class Converter:
         media_type_hint: str,
         limits: ConversionLimits,
         deadline: float,
+        trace: str,
     ) -> Mapping[str, Any]:
         shutil.copyfile(source, worker.scratch / "source")
         params = {
@@ -105,20 +107,22 @@ class Converter:
             "filename": filename,
             "media_type_hint": media_type_hint,
             "limits": limits.as_params(),
+            "flat": not self._office.follows_options,
         }
         answer = _call_with_fallback(worker, params, deadline)
         if "office" not in answer:
             return answer
-        return self._through_office(worker, answer, limits, deadline)
+        return self._through_office(worker, answer, limits, deadline, trace)
 
     def _through_office(
-        self, worker: JailedWorker, answer: Mapping[str, Any], limits: ConversionLimits, deadline: float
+        self, worker: JailedWorker, answer: Mapping[str, Any], limits: ConversionLimits, deadline: float, trace: str
     ) -> Mapping[str, Any]:
         task = answer["office"]
         source = office_source(worker.scratch, task)
-        finished = self._office_attempt(worker, source, limits, deadline)
-        if any(warning["code"] in TEXT_LOST for warning in finished["warnings"]):
-            finished = self._office_attempt(worker, replace(source, grow=True), limits, deadline)
+        finished = self._office_attempt(worker, source, limits, deadline, trace)
+        text_lost = any(warning["code"] in TEXT_LOST for warning in finished["warnings"])
+        if text_lost and self._office.follows_options:
+            finished = self._office_attempt(worker, replace(source, grow=True), limits, deadline, trace)
         return {
             "pages": finished["pages"],
             "converter": finished["converter"],
@@ -127,17 +131,24 @@ class Converter:
         }
 
     def _office_attempt(
-        self, worker: JailedWorker, source: OfficeSource, limits: ConversionLimits, deadline: float
+        self, worker: JailedWorker, source: OfficeSource, limits: ConversionLimits, deadline: float, trace: str
     ) -> Mapping[str, Any]:
-        result = self._office.convert(source, worker.scratch / "made.pdf", timeout_seconds=_left(deadline))
+        made = worker.scratch / "made.pdf"
+        result = self._office.convert(source, made, timeout_seconds=_left(deadline), trace=trace)
         params = {
             "made": "made.pdf",
             "source": source.path.name,
             "output": "output.pdf",
-            "hidden": list(result.hidden),
+            "hidden": None if result.hidden is None else list(result.hidden),
             "limits": limits.as_params(),
         }
-        return {"converter": result.converter, **_call(worker, "finish", params, _left(deadline))}
+        try:
+            return {"converter": result.converter, **_call(worker, "finish", params, _left(deadline))}
+        except StepFailed as failed:
+            if failed.code is not FailureCode.CORRUPT:
+                raise
+            # It is what was made that can not be opened, not what a person sent.
+            raise StepFailed(FailureCode.CONVERSION_FAILED, determined=False) from failed
 
 
 def office_source(scratch: Path, task: Mapping[str, Any]) -> OfficeSource:

@@ -60,7 +60,8 @@ class ConversionLimits:
 class Conversion:
     """A finished conversion; the PDF is in the file that was asked for.
 
-    `converter` names what made it: `copy` (byte-identical), `qpdf`, `pdfium`, `img2pdf`, `weasyprint`, `libreoffice`.
+    `converter` names what made it: `copy` (byte-identical), `qpdf`, `pdfium`, `img2pdf`, `weasyprint`, `libreoffice`,
+    `gotenberg`.
     """
 
     pages: int

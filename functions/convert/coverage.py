@@ -15,6 +15,8 @@ ENTITY = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 MAX_PART_BYTES = 30_000_000
 OOXML_TEXT = re.compile(r"<(?:w:t|a:t|t)(?:\s[^>]*)?>([^<]*)</(?:w:t|a:t|t)>")
 OOXML_PARTS = re.compile(r"word/(document|footnotes|endnotes)\.xml|xl/sharedStrings\.xml|ppt/slides/slide\d+\.xml")
+OOXML_HIDING_PARTS = re.compile(r"xl/workbook\.xml|ppt/slides/slide\d+\.xml")
+OOXML_HIDDEN = re.compile(r'<(?:\w+:)?sheet\s[^>]*\bstate="(?:veryH|h)idden"|<p:sld\s[^>]*\bshow="(?:0|false)"')
 ODF_TEXT = re.compile(r"<text:(?:p|h|span|a)\b")
 ODF_INVISIBLE = re.compile(
     r"<(office:annotation|presentation:notes|text:tracked-changes|office:scripts|office:forms)\b.*?</\1>", re.DOTALL
@@ -83,6 +85,19 @@ def package_text(path: Path) -> str | None:
             return " ".join(_parts(package)) or None
     except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError):
         return None
+
+
+def hidden_parts(path: Path) -> int:
+    """How many sheets or slides of an OOXML file are hidden; 0 for other files."""
+    if not zipfile.is_zipfile(path):
+        return 0
+    try:
+        with zipfile.ZipFile(path) as package:
+            parts = [entry for entry in package.infolist() if OOXML_HIDING_PARTS.fullmatch(entry.filename)]
+            small = [entry for entry in parts if entry.file_size <= MAX_PART_BYTES]
+            return sum(len(OOXML_HIDDEN.findall(package.read(entry).decode("utf-8", "replace"))) for entry in small)
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError):
+        return 0
 
 
 def _parts(package: zipfile.ZipFile) -> Iterator[str]:

@@ -5,7 +5,7 @@ The password of a document comes by a direct call and goes no further: not into 
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -39,8 +39,12 @@ class PdfMaker(Protocol):
         *,
         limits: ConversionLimits,
         timeout_seconds: float,
+        trace: str = "",
     ) -> Conversion:
-        """Write the PDF to `output`. Raises StepFailed with the code that a person can act on."""
+        """Write the PDF to `output`; `trace` names the work in the logs of others.
+
+        Raises StepFailed with the code that a person can act on.
+        """
 
     def embed(self, source: Path, facts: Mapping[str, Any], output: Path, *, timeout_seconds: float) -> bool:
         """Write a copy of a PDF with the facts inside; False, and no copy, for a signed one."""
@@ -51,12 +55,14 @@ class PdfMaker(Protocol):
 
 @dataclass(frozen=True)
 class Converting:
-    """Turns originals into PDFs. `engines` names the programs and libraries that make them, with versions."""
+    """Turns originals into PDFs. `engines` names the programs and libraries that make them, with versions; it may have
+    to ask.
+    """
 
     store: ObjectStore
     maker: PdfMaker
     limits: ConversionLimits
-    engines: str
+    engines: Callable[[], str]
     timeout_seconds: float
 
     def convert(self, context: StepContext, data: AnyData) -> Event:
@@ -132,7 +138,7 @@ class Converting:
             settings={
                 "rules": VERSION,
                 "limits": self.limits.as_params(),
-                "engines": self.engines,
+                "engines": self.engines(),
                 "suffix": PurePath(data.filename).suffix.lower(),
             },
             forced_run=context.forced_run(data),
@@ -147,7 +153,13 @@ class Converting:
             fetch_source(self.store, reference, source)
             left = context.deadline.remaining_seconds(self.timeout_seconds)
             conversion = self.maker.convert(
-                source, data.filename, data.media_type, output, limits=self.limits, timeout_seconds=left
+                source,
+                data.filename,
+                data.media_type,
+                output,
+                limits=self.limits,
+                timeout_seconds=left,
+                trace=context.event.id,
             )
             pdf = attempt.store_file("document.pdf", output, PDF)
         details = {

@@ -1,5 +1,7 @@
 """Serves convert: `document.received` in, `document.converted` out; `POST /unlock` for encrypted originals."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.convert.converter import Converter
+from functions.convert.gotenberg import GotenbergConverter
 from functions.convert.handler import Converting
-from functions.convert.office import LibreOfficeConverter
+from functions.convert.office import DocumentConverter, LibreOfficeConverter
 from functions.convert.settings import ConvertSettings
 from shared.documents import ObjectReference, Step
 from shared.errors import InvalidEvent, StepFailed
@@ -26,9 +29,18 @@ LIBRARIES = ("img2pdf", "pikepdf", "pillow", "pypdfium2", "weasyprint")
 """Another version of these may make another PDF of the same source."""
 
 
-def engines_of(program: Path) -> str:
+def local_engines(program: Path) -> str:
     """What makes PDFs here: LibreOffice by the build that it says it is, and the libraries."""
-    return "; ".join([_build(program), *(f"{name} {version(name)}" for name in LIBRARIES)])
+    return "; ".join([_build(program), *_libraries()])
+
+
+def gotenberg_engines(gotenberg: GotenbergConverter, pdf_format: str) -> str:
+    """What makes PDFs here: Gotenberg by the version that it says it is, and the libraries."""
+    return "; ".join([f"gotenberg {gotenberg.version}", pdf_format or "PDF", *_libraries()])
+
+
+def _libraries() -> list[str]:
+    return [f"{name} {version(name)}" for name in LIBRARIES]
 
 
 def _build(program: Path) -> str:
@@ -39,21 +51,40 @@ def _build(program: Path) -> str:
     return next((line for line in lines if line.startswith("buildid=")), "unknown")
 
 
+def office_converter(settings: ConvertSettings) -> tuple[DocumentConverter, Callable[[], str]]:
+    """The converter that was chosen, and what names it in fingerprints."""
+    if settings.converter == "gotenberg":
+        return _gotenberg(settings)
+    program = Path(settings.libreoffice_program)
+    office = LibreOfficeConverter(
+        program=program,
+        python=Path(settings.libreoffice_python),
+        max_files=settings.libreoffice_max_files,
+        memory_bytes=settings.convert_memory_bytes,
+    )
+    engines = local_engines(program)
+    return office, lambda: engines
+
+
+def _gotenberg(settings: ConvertSettings) -> tuple[DocumentConverter, Callable[[], str]]:
+    password = settings.gotenberg_password
+    gotenberg = GotenbergConverter(
+        settings.gotenberg_url or "",
+        pdf_format=settings.gotenberg_pdf_format,
+        max_result_bytes=settings.convert_max_unpacked_bytes,
+        authentication=(settings.gotenberg_username or "", password.get_secret_value()) if password else None,
+    )
+    return gotenberg, partial(gotenberg_engines, gotenberg, settings.gotenberg_pdf_format)
+
+
 settings = ConvertSettings()
-if settings.converter != "local":
-    raise SystemExit("CONVERTER=gotenberg is not part of this release; use CONVERTER=local")
 store = object_store(ObjectStoreSettings())
-office = LibreOfficeConverter(
-    program=Path(settings.libreoffice_program),
-    python=Path(settings.libreoffice_python),
-    max_files=settings.libreoffice_max_files,
-    memory_bytes=settings.convert_memory_bytes,
-)
+office, engines = office_converter(settings)
 converting = Converting(
     store,
     Converter(office, memory_bytes=settings.convert_memory_bytes),
     settings.limits(),
-    engines=engines_of(Path(settings.libreoffice_program)),
+    engines=engines,
     timeout_seconds=settings.convert_timeout_seconds,
 )
 

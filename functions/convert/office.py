@@ -85,18 +85,25 @@ class OfficeSource:
 
 @dataclass(frozen=True)
 class OfficeResult:
-    """What was made: by whom, and what the document hides (sheets, slides) and the PDF does not show."""
+    """What was made: by whom, and what the document hides (sheets, slides) and the PDF does not show; None where the
+    converter does not tell.
+    """
 
     converter: str
-    hidden: tuple[str, ...] = ()
+    hidden: tuple[str, ...] | None = ()
 
 
 class DocumentConverter(Protocol):
     """Turns an office document into PDF."""
 
-    def convert(self, source: OfficeSource, output: Path, *, timeout_seconds: float) -> OfficeResult:
-        """Writes the PDF to `output`. Raises StepFailed: corrupt, encrypted, conversion_failed, _timeout,
-        converter_unavailable.
+    @property
+    def follows_options(self) -> bool:
+        """Whether a source's filter, its options and `grow` are followed; if not, nothing is given that needs them."""
+        ...
+
+    def convert(self, source: OfficeSource, output: Path, *, timeout_seconds: float, trace: str = "") -> OfficeResult:
+        """Writes the PDF to `output`; `trace` is a name for this in the logs of others. Raises StepFailed: corrupt,
+        encrypted, conversion_failed, _timeout, converter_unavailable; and Unavailable, Throttled.
         """
         ...
 
@@ -123,6 +130,8 @@ class _Instance:
 class LibreOfficeConverter:
     """Converts with one LibreOffice at a time; calls from several threads wait for each other."""
 
+    follows_options = True
+
     def __init__(self, *, program: Path, python: Path, max_files: int = 100, memory_bytes: int = 2 * 1024**3) -> None:
         self._program = program
         self._python = python
@@ -131,7 +140,7 @@ class LibreOfficeConverter:
         self._lock = threading.Lock()
         self._instance: _Instance | None = None
 
-    def convert(self, source: OfficeSource, output: Path, *, timeout_seconds: float) -> OfficeResult:
+    def convert(self, source: OfficeSource, output: Path, *, timeout_seconds: float, trace: str = "") -> OfficeResult:
         """See DocumentConverter."""
         deadline = time.monotonic() + timeout_seconds
         if not self._lock.acquire(timeout=timeout_seconds):

@@ -34,7 +34,10 @@ TEXT_FILTER = "Text (encoded)"
 
 @dataclass
 class Task:
-    """One conversion: what is converted, into what, and what is to be told about it. `plain` asks to hurry."""
+    """One conversion: what is converted, into what, and what is to be told about it.
+
+    `plain` asks to hurry; `flat` says that the office converter can not be told how to read plain text and CSV.
+    """
 
     source: Path
     found: SourceType
@@ -42,6 +45,7 @@ class Task:
     limits: ConversionLimits
     filename: str
     plain: bool
+    flat: bool = False
     warnings: list[Notice] = field(default_factory=list)
 
 
@@ -58,6 +62,7 @@ def convert(params: Params) -> Answer:
         source = _opened_for_reading(source)
         found = detect(source, filename, "", limits)
     task = Task(source, found, Path(params["output"]), limits, filename, bool(params.get("plain")))
+    task.flat = bool(params.get("flat"))
     if name_differs(Path(filename).suffix, found):
         task.warnings.append(
             notice(
@@ -103,11 +108,7 @@ def _convert_text(task: Task) -> Answer:
     text = _decoded(task.source, task.warnings)
     _refuse_endless(text, task.limits)
     if len(text) > LARGE_TEXT_CHARACTERS:
-        prepared = task.source.with_name("prepared.txt")
-        prepared.write_text(printable(text), encoding="utf-8")
-        return {
-            "office": {"source": prepared.name, "suffix": ".txt", "filter": TEXT_FILTER, "filter_options": "UTF8,LF,,,"}
-        }
+        return _prepared_text(printable(text), task)
     return _rendered(text_html(text), text, task)
 
 
@@ -125,12 +126,32 @@ def _convert_table(task: Task) -> Answer:
     text = _decoded(task.source, task.warnings)
     table = parse(text, "\t" if task.found.suffix == ".tsv" else None)
     if table.cells > LARGE_TABLE_CELLS:
-        return _prepared_table(table.rows, table.columns, task.source)
+        return _prepared_table(table.rows, table.columns, task)
     return _rendered(table_html(table), text, task)
 
 
-def _prepared_table(rows: tuple[tuple[str, ...], ...], columns: int, source: Path) -> Answer:
-    prepared = source.with_name("prepared.csv")
+def _prepared_text(text: str, task: Task) -> Answer:
+    from functions.convert.flat import write_text
+
+    if task.flat:
+        prepared = task.source.with_name("prepared.fodt")
+        write_text(text, prepared)
+        return {"office": {"source": prepared.name, "suffix": ".fodt", "filter": "", "filter_options": ""}}
+    prepared = task.source.with_name("prepared.txt")
+    prepared.write_text(text, encoding="utf-8")
+    return {
+        "office": {"source": prepared.name, "suffix": ".txt", "filter": TEXT_FILTER, "filter_options": "UTF8,LF,,,"}
+    }
+
+
+def _prepared_table(rows: tuple[tuple[str, ...], ...], columns: int, task: Task) -> Answer:
+    from functions.convert.flat import write_table
+
+    if task.flat:
+        prepared = task.source.with_name("prepared.fods")
+        write_table(rows, columns, prepared)
+        return {"office": {"source": prepared.name, "suffix": ".fods", "filter": "", "filter_options": ""}}
+    prepared = task.source.with_name("prepared.csv")
     with prepared.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows(rows)
     # Comma, double quote, UTF-8, from line 1, every column as text: what stands in the file is what is shown.
@@ -254,9 +275,10 @@ def finish(params: Params) -> Answer:
     made, output = Path(params["made"]), Path(params["output"])
     result = convert_pdf(made, output, limits)
     warnings: list[Notice] = [item for item in result.notices if item.code != "active_content_removed"]
-    hidden = list(params["hidden"])
+    told = params["hidden"]
+    hidden = coverage.hidden_parts(Path(params["source"])) if told is None else len(told)
     if hidden:
-        message = f"{len(hidden)} hidden sheets or slides of the file are not in the PDF."
+        message = f"{hidden} hidden sheets or slides of the file are not in the PDF."
         warnings.append(notice("hidden_content", message))
     text = coverage.package_text(Path(params["source"]))
     if text is not None:

@@ -61,6 +61,7 @@ class PaperMaker:
         *,
         limits: ConversionLimits,
         timeout_seconds: float,
+        trace: str = "",
     ) -> Conversion:
         with self.calls.call("converter", lambda: Unavailable("the converter was stopped")):
             content = _read(source)
