@@ -182,3 +182,8 @@ def test_a_document_of_which_nothing_has_arrived_is_left_alone(archive: Archive)
     before = everything(archive)
     assert rebuild(archive) == (0, 1)
     assert everything(archive) == before
+
+
+def test_an_administrator_has_it_done(edited: Archive) -> None:
+    answer = edited.client.post("/api/rebuild", json={"what": "projections", "rate": 100})
+    assert (answer.status_code, answer.json()["kind"], answer.json()["count"]) == (202, "rebuild_projections", 1)
