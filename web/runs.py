@@ -15,6 +15,7 @@ from shared.database.documents import enqueue, received_event, touch
 from shared.database.engine import writing
 from shared.database.reviews import begin, return_to_base
 from shared.database.tables import ArchivedEvent, Document, DocumentStep
+from shared.database.vocabulary import offered_vocabulary
 from shared.documents import PIPELINE, ObjectReference, Status, Step, StepState
 from shared.events import (
     DocumentConverted,
@@ -62,7 +63,11 @@ def start_run(
         return ReplayAnswer(runid=document.runid, started_at_step=wanted.value)
     # What a run made that nobody has accepted is no beginning for another.
     return_to_base(document)
-    return _begin(session, document, _first_step(document, wanted), _overlaid(document, request), replayrun)
+    options = _overlaid(document, request)
+    if options.force == Step.ENRICH:
+        # Told to think again, it may know what the library has learned since; else the recorded one stands (rules 9).
+        options = options.model_copy(update={"vocabulary": offered_vocabulary(session, document.owner)})
+    return _begin(session, document, _first_step(document, wanted), options, replayrun)
 
 
 def wake_index(session: Session, document: Document, *, force: bool, replayrun: str | None = None) -> None:

@@ -5,8 +5,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from functions.enrich.calls import StoredCalls
 from functions.enrich.extractor import Effort, ExtractorFailed, Hints, MetadataExtractor, Vocabulary
 from shared.documents import DocumentText, Notice
@@ -18,6 +16,7 @@ from shared.metadata import is_language_tag
 from shared.results import Attempt, StepResult, Work, raise_failure
 from shared.step import StepContext
 from shared.storage.port import ObjectStore
+from shared.vocabulary import VocabularySnapshot
 
 LOCAL = "local"
 VOCABULARY_PREFIX = "vocabulary/"
@@ -26,15 +25,6 @@ _BCP47 = {"eng": "en", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "nld"
 """A run's language may be given as OCR engines call it; several joined by + tell nothing about the document's own."""
 
 _log = logging.getLogger(__name__)
-
-
-class VocabularySnapshot(BaseModel):
-    """`vocabulary/<sha256>.json`: what the library knew when the run began."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    tags: tuple[str, ...] = ()
-    senders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

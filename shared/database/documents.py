@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.database.tables import LOCAL_OWNER, ContentClaim, Document, DocumentStep, DocumentTag, OutboxEvent
+from shared.database.vocabulary import offered_vocabulary
 from shared.documents import PIPELINE, ObjectReference, Status, StepState
 from shared.events import DocumentReceived, Event, RunOptions, new_event
 from shared.metadata import Metadata, merged
@@ -67,6 +68,7 @@ def register(
         if holder is not None:
             return Registration(None, holder)
     document = _new_document(arrival)
+    document.options = _with_vocabulary(session, arrival).model_dump(mode="json")
     session.add(document)
     session.flush()
     apply_metadata(session, document)
@@ -164,6 +166,13 @@ def _claim(session: Session, arrival: Arrival, *, over_trash: bool) -> Document 
         claim.document_id = arrival.document_id
         return None
     return holder
+
+
+def _with_vocabulary(session: Session, arrival: Arrival) -> RunOptions:
+    """The options with the snapshot that is offered now, unless the arrival names one."""
+    if arrival.options.vocabulary:
+        return arrival.options
+    return arrival.options.model_copy(update={"vocabulary": offered_vocabulary(session, arrival.owner)})
 
 
 def _new_document(arrival: Arrival) -> Document:

@@ -76,7 +76,11 @@ def make(server: OpenAiServer) -> Make:
     """An extractor on the server, with settings of the test's own."""
 
     def made(**settings: Any) -> OpenAiMetadataExtractor:
-        given: dict[str, Any] = {"openai_api_key": KEY, "openai_base_url": server.url, "openai_timeout_seconds": 20} | settings
+        given: dict[str, Any] = {
+            "openai_api_key": KEY,
+            "openai_base_url": server.url,
+            "openai_timeout_seconds": 20,
+        } | settings
         return openai_extractor(OpenAiSettings(**given), RuleMetadataExtractor())
 
     return made

@@ -38,6 +38,7 @@ def sweep_with(
         generation=(lambda: search.generation) if search else None,
         is_settled=_settled_in(store_settings.data_dir) if store_settings.kind == "directory" else lambda _info: True,
         event_retention_days=SweepSettings().event_retention_days,
+        offers_vocabulary=True,
     )
 
 

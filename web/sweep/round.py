@@ -47,6 +47,7 @@ class Round:
     generation: Callable[[], str] | None = None
     is_settled: Callable[[ObjectInfo], bool] = lambda _info: True
     event_retention_days: int = 0
+    offers_vocabulary: bool = False
     ahead_seconds: float = field(init=False)
     fresh: list[Found] = field(default_factory=list, init=False)
     found_ids: set[str] = field(default_factory=set, init=False)

@@ -23,6 +23,7 @@ from web.sweep.round import BROKEN, PART_SECONDS, Round
 from web.sweep.stalled import resend_stalled
 from web.sweep.swept import Swept
 from web.sweep.verification import verify_originals
+from web.sweep.vocabulary import keep_vocabularies
 
 PARTS: tuple[tuple[str, Callable[[Round], None]], ...] = (
     ("outbox", relay_overdue),
@@ -40,6 +41,7 @@ PARTS: tuple[tuple[str, Callable[[Round], None]], ...] = (
     ("unfinished writes", remove_leftovers),
     ("archive", remove_old_events),
     ("old answers", forget_old),
+    ("vocabularies", keep_vocabularies),
     ("findings", forget_unswept),
     ("history", remember_sweep),
 )
@@ -63,6 +65,7 @@ class Sweep:
     generation: Callable[[], str] | None = None
     is_settled: Callable[[ObjectInfo], bool] = lambda _info: True
     event_retention_days: int = 0
+    offers_vocabulary: bool = False
 
     def run(self, now: datetime | None = None, *, report: bool = False, part_seconds: float = PART_SECONDS) -> Swept:
         """Sweep once; with `report` nothing is changed, and everything looked at as far as the time goes.
@@ -81,6 +84,7 @@ class Sweep:
             generation=self.generation,
             is_settled=self.is_settled,
             event_retention_days=self.event_retention_days,
+            offers_vocabulary=self.offers_vocabulary,
         )
         for name, part in PARTS:
             _do(round_, name, part)
