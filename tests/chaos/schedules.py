@@ -65,10 +65,11 @@ SCHEDULES = (
 
 @dataclass(frozen=True)
 class Ending:
-    """How a story ended: what people see, what was paid for, what is wrong."""
+    """How a story ended: what people see, what was paid for and what of it booked, what is wrong."""
 
     state: State
     paid: Counter[str]
+    booked: Counter[str]
     violations: list[str]
     documents: int
     counts: Counts
@@ -97,8 +98,11 @@ def _ending(running: Delivering) -> Ending:
     seen = world.state()
     # Which letters there were is the schedule's doing; that they are visible is I11.
     del seen["letters"]
+    # What an outdated run did is booked where its events arrive; nobody makes up for those that are lost.
+    booked = Counter(f"{shown['filename']}: {charge}" for shown in seen["documents"] for charge in shown.pop("charges"))
+    seen["documents"].sort(key=lambda shown: shown["filename"])
     wrong = world.violations(most_per_page=FORCED_ONCE)
-    return Ending(seen, Counter(world.journal()), wrong, len(seen["documents"]), running.subscribers.counts)
+    return Ending(seen, Counter(world.journal()), booked, wrong, len(seen["documents"]), running.subscribers.counts)
 
 
 def _uploads(world: BrokerWorld) -> dict[str, str]:

@@ -34,10 +34,11 @@ def undisturbed() -> Ending:
 
 
 def problems(ending: Ending, undisturbed: Ending, about: str) -> Iterator[str]:
-    """What is wrong, differs, or was paid for although an undisturbed run does not pay for it."""
+    """What is wrong, differs, or was paid for or booked although it is not in an undisturbed run."""
     wrong = [*ending.violations, *differences(undisturbed.state, ending.state)]
     paid = [f"{what}: paid for {count} times more" for what, count in (ending.paid - undisturbed.paid).items()]
-    return (f"{about}: {problem}" for problem in [*wrong, *paid])
+    booked = [f"booked {count} times more: {what}" for what, count in (ending.booked - undisturbed.booked).items()]
+    return (f"{about}: {problem}" for problem in [*wrong, *paid, *booked])
 
 
 @pytest.mark.timeout(3600)

@@ -65,11 +65,11 @@ def content(kind: str, number: int) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def empty_world() -> Path:
+def empty_world() -> "tempfile.TemporaryDirectory[str]":
     """A world in which nothing has happened yet, to be copied: making one takes longer than most examples."""
-    root = Path(tempfile.mkdtemp(prefix="world-")) / "empty"
-    FragileWorld(root).close()
-    return root
+    directory = tempfile.TemporaryDirectory(prefix="world-")
+    FragileWorld(Path(directory.name) / "empty").close()
+    return directory
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Chaos(RuleBasedStateMachine):
         super().__init__()
         self._directory = ExitStack()
         self.root = self._directory.enter_context(in_memory())
-        copy_world(empty_world(), self.root / "world")
+        copy_world(Path(empty_world().name) / "empty", self.root / "world")
         self.machine = Machine(self.root / "world")
         self.known: dict[str, Known] = {}
         self.purged: dict[str, str] = {}

@@ -355,6 +355,7 @@ class World:
 
     def close(self) -> None:
         """End this process in good order."""
+        tempfile.tempdir = None
         self._stop_counting()
         self.search.close()
         self.engine.dispose()
