@@ -20,8 +20,9 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+from functions.ocr.engine import OperationMemory
 from functions.ocr.languages import ORIENTATION_PACK, choose_packs, data_directory, installed_packs
-from functions.ocr.models import PageKind, PagePlan, RecognizedPage
+from functions.ocr.models import PageKind, PagePicture, PagePlan, RecognizedPage
 from functions.ocr.settings import OcrSettings
 from shared.documents import DocumentText, Notice
 from shared.errors import FailureCode, StepFailed, Unavailable
@@ -106,6 +107,13 @@ class JailedPdfTools:
         written = tuple(Notice.model_validate(notice) for notice in answer["notices"])
         return Assembled(text, merged_notices(pages) + written, len(pages), mean_confidence(pages))
 
+    def pictures(self, pdf: Path, plans: Sequence[PagePlan], output: Path) -> tuple[PagePicture, ...]:
+        """Writes a PDF with pictures of these pages, for a service. Raises StepFailed (encrypted, corrupt)."""
+        body = json.dumps([plan.model_dump(mode="json") for plan in plans]).encode()
+        limits = {"max_pixels": self._settings.ocr_max_page_pixels}
+        made = self._call("pictures", pdf, limits, outputs={"output": output}, inputs={"plans": body})
+        return tuple(PagePicture.model_validate(each) for each in made)
+
     def thumbnail(self, pdf: Path, output: Path) -> None:
         """Writes the first page as WebP. Raises StepFailed (encrypted, corrupt)."""
         self._call("thumbnail", pdf, {"width_pixels": self._settings.ocr_thumbnail_width}, outputs={"output": output})
@@ -162,7 +170,13 @@ class TesseractOcrEngine:
         return "; ".join([*libraries, limits, "+".join(packs), *data])
 
     def recognize(
-        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None
+        self,
+        pdf: Path,
+        pages: Sequence[PagePlan],
+        language: str | None = None,
+        *,
+        memory: OperationMemory | None = None,
+        timeout_seconds: float | None = None,
     ) -> tuple[RecognizedPage, ...]:
         packs = choose_packs(self._settings.packs, language, self._installed)
         wanted = deque(plan for plan in pages if plan.needs_recognition)

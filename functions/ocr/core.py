@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functions.ocr.geometry import area, centre_inside, intersection, overlap
 from functions.ocr.models import PageGeometry, PageKind, PagePlan
 from functions.ocr.quality import judge
-from shared.documents import Box, Word
+from shared.documents import Box, Notice, Word
 
 FULL_PAGE_SHARE = 0.80
 """An image over this share of the page is the page."""
@@ -23,6 +23,8 @@ MAX_HIDDEN_BROKEN = 0.03
 MIN_HIDDEN_COVERAGE = 0.35
 MIN_VISIBLE_SCORE = 0.55
 MAX_DAMAGED_SHARE = 0.30
+DOUBTFUL_PAGE_CONFIDENCE = 0.55
+LOW_CONFIDENCE_CODE = "ocr_low_confidence"
 ENOUGH_TO_JUDGE = 20
 """Fewer visible characters than this are believed: page numbers, stamps."""
 
@@ -164,6 +166,18 @@ def _touch(first: Box, second: Box) -> bool:
 def without_doubles(words: Sequence[Word], known: Sequence[Word]) -> tuple[Word, ...]:
     """The recognized words that do not stand on one of the known words."""
     return tuple(word for word in words if not any(overlap(word.box, other.box) > 0.4 for other in known))
+
+
+def is_doubtful(words: Sequence[Word]) -> bool:
+    """Whether the words of a page, weighted by length, are hardly to be believed."""
+    characters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) < DOUBTFUL_PAGE_CONFIDENCE * characters
+
+
+def doubtful_notice(number: int) -> Notice:
+    """What is said of such a page."""
+    message = "The text could only be recognized with doubt; the picture may be blurred or in another language."
+    return Notice(code=LOW_CONFIDENCE_CODE, message=message, pages=(number,))
 
 
 def _whole(facts: PageFacts) -> Box:

@@ -5,6 +5,25 @@ from pathlib import Path
 from typing import Protocol
 
 from functions.ocr.models import PagePlan, RecognizedPage
+from shared.errors import FailureCode, StepFailed
+
+
+class NoResult(StepFailed):
+    """The engine has come to no result so often that only a forced run tries again; other pages are not to suffer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureCode.OCR_FAILED, message, determined=False)
+
+
+class OperationMemory(Protocol):
+    """What was ordered for a batch at a service that takes its time."""
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """The operations ordered so far, the last one last."""
+
+    def remember(self, operation: str) -> None:
+        """Keep one more, so that the next attempt asks for its result instead of ordering again."""
 
 
 class OcrEngine(Protocol):
@@ -21,10 +40,16 @@ class OcrEngine(Protocol):
         """
 
     def recognize(
-        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None
+        self,
+        pdf: Path,
+        pages: Sequence[PagePlan],
+        language: str | None = None,
+        *,
+        memory: OperationMemory | None = None,
+        timeout_seconds: float | None = None,
     ) -> tuple[RecognizedPage, ...]:
         """Reads the pages planned for recognition, in order; a page that cannot be read has its `failure` set.
 
-        `language` is BCP-47 or a Tesseract code. Raises StepFailed(ocr_language_missing),
-        Unavailable, Throttled.
+        `language` is BCP-47 or a Tesseract code; `timeout_seconds` is what the attempt has left.
+        Raises StepFailed(ocr_language_missing), NoResult, Unavailable, Throttled.
         """

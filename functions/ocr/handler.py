@@ -7,17 +7,18 @@ last part and the join heals with the redelivery (docs/architecture.md, Fan-out)
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from functions.ocr.client import Assembled
 from functions.ocr.core import batches
-from functions.ocr.engine import OcrEngine
+from functions.ocr.engine import NoResult, OcrEngine
 from functions.ocr.models import PagePlan, RecognizedPage
+from functions.ocr.operations import StoredOperations
 from shared.documents import Frozen, Notice
 from shared.errors import FailureCode, GivenUp, LeaseHeld, ObjectExists, ObjectNotFound, StepFailed
 from shared.events import (
@@ -41,6 +42,10 @@ from shared.storage.port import ObjectStore
 
 PLAN = "plan.json"
 THUMBNAIL = "thumbnail.webp"
+ALL = "all"
+"""The unit of work that is the whole document."""
+ASSEMBLING_SECONDS = 45.0
+"""Of a step's time, what is kept for the rest when a service is waited for."""
 MAX_PAGES_IN_NOTICE = 200
 """Events stay small: a notice about more pages than this names the first ones."""
 
@@ -92,6 +97,18 @@ class Recognizer:
     engine: OcrEngine
     publisher: EventPublisher
     batch_pages: int
+    others: Mapping[str, OcrEngine] = field(default_factory=dict)
+    """Engines that a run can ask for by name; without a name it is `engine`."""
+
+    def engine_for(self, name: str | None) -> OcrEngine:
+        """The engine that a run asked for. Raises StepFailed for one that is not set up here."""
+        if not name:
+            return self.engine
+        try:
+            return self.others[name]
+        except KeyError as error:
+            message = "The text recognition that was asked for is not set up on this server."
+            raise StepFailed(FailureCode.OCR_FAILED, message, determined=False) from error
 
     def handle(self, context: StepContext, data: AnyData) -> Event | None:
         """Answer `document.converted` or `pages.requested`."""
@@ -107,7 +124,7 @@ class Recognizer:
             "ocr",
             context.version,
             inputs={"pdf": data.pdf.sha256},
-            settings={"engine": self.engine.version(data.options.language)},
+            settings={"engine": self.engine_for(data.options.ocr_engine).version(data.options.language)},
             forced_run=context.forced_run(data),
         )
         source = data.fingerprint if isinstance(data, DocumentConverted) else data.input_fingerprint
@@ -130,7 +147,7 @@ class _Job:
 
     @property
     def engine(self) -> OcrEngine:
-        return self.recognizer.engine
+        return self.recognizer.engine_for(self.data.options.ocr_engine)
 
     @property
     def language(self) -> str | None:
@@ -205,19 +222,24 @@ class _Job:
     def _in_one_go(self, attempt: Attempt, plan: Plan, directory: Path) -> StepResult:
         pdf = self._pdf(directory)
         numbers = [number for batch in plan.batches for number in batch]
-        pages = self.engine.recognize(pdf, plan.of(numbers), self.language)
+        pages = self._read(pdf, plan.of(numbers), ALL)
         return self._assembled(attempt, plan, pages, directory)
+
+    def _read(self, pdf: Path, plans: Sequence[PagePlan], unit: str) -> tuple[RecognizedPage, ...]:
+        left = self.context.deadline.remaining_seconds() - ASSEMBLING_SECONDS
+        memory = StoredOperations(self.work, unit)
+        return self.engine.recognize(pdf, plans, self.language, memory=memory, timeout_seconds=max(left, 1.0))
 
     def _part(self, plan: Plan, batch: PageRange, directory: Path) -> None:
         def produce(attempt: Attempt) -> StepResult:
             plans = plan.of(plan.numbers(batch))
-            pages = self.engine.recognize(self._pdf(directory), plans, self.language)
+            pages = self._read(self._pdf(directory), plans, _range_name(batch))
             return self.work.outcome(attempt, data={"pages": [page.model_dump(mode="json") for page in pages]})
 
         name = _part_name(batch)
         try:
             self.work.once(produce, unit=_range_name(batch), name=name)
-        except GivenUp as given_up:
+        except (GivenUp, NoResult) as given_up:
             # The other pages are not to suffer: the part says what happened, and the join goes on without them.
             self.work.once_free(partial(self._failed_part, given_up), name)
 

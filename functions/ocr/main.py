@@ -1,6 +1,7 @@
 """Serves ocr: `document.converted` and `pages.requested` in, `document.recognized` or `pages.recognized` out."""
 
 from functions.ocr.client import JailedPdfTools, TesseractOcrEngine, worker_pool
+from functions.ocr.engine import OcrEngine
 from functions.ocr.handler import Recognizer
 from functions.ocr.settings import OcrProvider, OcrSettings
 from shared.documents import Step
@@ -19,16 +20,39 @@ from shared.storage.settings import ObjectStoreSettings, object_store
 
 prepare_process("ocr")
 settings = OcrSettings()
-if settings.ocr_provider is not OcrProvider.TESSERACT:
-    raise SystemExit("OCR_PROVIDER=azure is not part of this release; use OCR_PROVIDER=tesseract")
 store = object_store(ObjectStoreSettings())
 pool = worker_pool(settings)
+tools = JailedPdfTools(pool, settings)
+
+
+def azure_engine(settings: OcrSettings) -> OcrEngine:
+    """Azure; its SDK is loaded where it is used only."""
+    from functions.ocr.document_intelligence import AzureOcrEngine
+
+    key = settings.azure_ai_key
+    assert key is not None
+    return AzureOcrEngine(
+        tools,
+        endpoint=settings.azure_address,
+        key=key.get_secret_value(),
+        timeout_seconds=settings.ocr_document_timeout_seconds,
+    )
+
+
+def engines_of(settings: OcrSettings) -> dict[str, OcrEngine]:
+    """What is set up: Tesseract always, Azure where its key is known."""
+    found: dict[str, OcrEngine] = {OcrProvider.TESSERACT.value: TesseractOcrEngine(pool, settings)}
+    return found | ({OcrProvider.AZURE.value: azure_engine(settings)} if settings.azure_is_set_up else {})
+
+
+engines = engines_of(settings)
 recognizer = Recognizer(
     store,
-    JailedPdfTools(pool, settings),
-    TesseractOcrEngine(pool, settings),
+    tools,
+    engines[settings.ocr_provider],
     HttpEventPublisher(BrokerSettings().broker_url),
     settings.ocr_batch_pages,
+    engines,
 )
 
 

@@ -58,6 +58,18 @@ class PagePlan(Frozen):
         return self.kind in (PageKind.OCR, PageKind.MIXED)
 
 
+class PagePicture(Frozen):
+    """A page in the file that a recognition service is sent: its place there (from 1; 0: it was not sent, since it is
+    blank or cannot be drawn), the box of the page as shown that is in the picture, and where words are known already.
+    """
+
+    number: int
+    sent: int = 0
+    frame: Box = (0.0, 0.0, 0.0, 0.0)
+    known: tuple[Box, ...] = ()
+    failure: str | None = None
+
+
 class Line(Frozen):
     """Words that stand side by side on one line, in logical order.
 

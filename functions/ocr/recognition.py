@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from functions.ocr.core import without_doubles
+from functions.ocr.core import DOUBTFUL_PAGE_CONFIDENCE, doubtful_notice, without_doubles
 from functions.ocr.geometry import turn_box, turned
 from functions.ocr.inspection import hidden_text_addresses
 from functions.ocr.languages import packs_for_script
@@ -52,9 +52,7 @@ SPOT_TEXT_PIXELS = 32.0
 SURE_SCRIPT_CONFIDENCE = 3.0
 SURE_ORIENTATION_CONFIDENCE = 5.0
 FEW_WORDS = 3
-DOUBTFUL_PAGE_CONFIDENCE = 0.55
 SURE_WORD_CONFIDENCE = 0.80
-LOW_CONFIDENCE_CODE = "ocr_low_confidence"
 
 
 @dataclass
@@ -298,6 +296,5 @@ def _notices(number: int, reading: Reading, missing: str) -> tuple[Notice, ...]:
             Notice(code=FailureCode.OCR_LANGUAGE_MISSING.value, message=message, pages=(number,), needs_decision=True),
         )
     if reading.words and reading.confidence < DOUBTFUL_PAGE_CONFIDENCE:
-        message = "The text could only be recognized with doubt; the picture may be blurred or in another language."
-        return (Notice(code=LOW_CONFIDENCE_CODE, message=message, pages=(number,)),)
+        return (doubtful_notice(number),)
     return ()

@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from functions.ocr.languages import split_codes
 from shared.settings import Settings
@@ -20,6 +21,11 @@ class OcrSettings(Settings):
     ocr_provider: OcrProvider = Field(
         OcrProvider.TESSERACT, description="Who recognizes text: `tesseract` on this machine, or `azure`."
     )
+    azure_endpoint: str | None = Field(
+        None, description="Address of the Azure Document Intelligence resource; by default that of `AZURE_REGION`."
+    )
+    azure_ai_key: SecretStr | None = Field(None, description="A key of that resource.")
+    azure_region: str | None = Field(None, description="Region of the resource, such as westeurope.")
     ocr_languages: str = Field(
         "eng+deu",
         description="Languages of the documents, most usual first, as Tesseract or BCP-47 codes joined by `+`. "
@@ -60,6 +66,22 @@ class OcrSettings(Settings):
         if not split_codes(value):
             raise ValueError("name at least one language, such as eng+deu")
         return value
+
+    @model_validator(mode="after")
+    def _knows_azure(self) -> Self:
+        if self.ocr_provider is OcrProvider.AZURE and not self.azure_is_set_up:
+            raise ValueError("OCR_PROVIDER=azure needs AZURE_AI_KEY, and AZURE_ENDPOINT or AZURE_REGION")
+        return self
+
+    @property
+    def azure_is_set_up(self) -> bool:
+        """Whether Azure may be used, as the provider or for a document that is to be read by it."""
+        return self.azure_ai_key is not None and bool(self.azure_endpoint or self.azure_region)
+
+    @property
+    def azure_address(self) -> str:
+        """Where the resource answers."""
+        return self.azure_endpoint or f"https://{self.azure_region}.api.cognitive.microsoft.com"
 
     @property
     def packs(self) -> tuple[str, ...]:

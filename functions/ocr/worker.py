@@ -100,6 +100,20 @@ def assemble(params: Parameters) -> Any:
     return {"notices": [notice.model_dump(mode="json") for notice in notices]}
 
 
+def pictures(params: Parameters) -> Any:
+    """{pdf, plans, max_pixels, output}: writes pictures of the pages → what was made of each."""
+    from functions.ocr.sending import write_pictures
+
+    Image.MAX_IMAGE_PIXELS = params["max_pixels"]
+    plans = [PagePlan.model_validate(plan) for plan in json.loads(Path(params["plans"]).read_bytes())]
+    document = open_document(Path(params["pdf"]))
+    try:
+        made = write_pictures(document, plans, params["max_pixels"], Path(params["output"]))
+    finally:
+        document.close()
+    return [each.model_dump(mode="json") for each in made]
+
+
 def thumbnail(params: Parameters) -> Any:
     """{pdf, output, width_pixels}: writes the first page as WebP."""
     write_thumbnail(Path(params["pdf"]), Path(params["output"]), params["width_pixels"])
@@ -110,5 +124,6 @@ METHODS: dict[str, Callable[[Parameters], Any]] = {
     "inspect": inspect,
     "recognize": recognize,
     "assemble": assemble,
+    "pictures": pictures,
     "thumbnail": thumbnail,
 }

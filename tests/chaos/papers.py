@@ -136,7 +136,7 @@ class PaperEngine:
         return f"paper 1 {language or ''}".strip()
 
     def recognize(
-        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None
+        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None, **how: Any
     ) -> tuple[RecognizedPage, ...]:
         with self.calls.call("engine", lambda: Unavailable("the worker was stopped")):
             content, digest = _read(pdf), _digest(pdf)

@@ -47,9 +47,9 @@ class KillingEngine(PaperEngine):
     """Takes its process along when it meets a poisonous page."""
 
     def recognize(
-        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None
+        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None, **how: Any
     ) -> tuple[RecognizedPage, ...]:
-        recognized = super().recognize(pdf, pages, language)
+        recognized = super().recognize(pdf, pages, language, **how)
         if any(POISON in word.text for page in recognized for word in page.words):
             assert isinstance(self.calls, MortalCalls)
             self.calls.is_dead = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from functions.ocr.engine import OcrEngine
 from functions.ocr.models import PagePlan, RecognizedPage
@@ -18,11 +19,11 @@ class _Allergic(PaperEngine):
     """Falls over a certain word, each time."""
 
     def recognize(
-        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None
+        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None, **how: Any
     ) -> tuple[RecognizedPage, ...]:
         if POISON.encode() in pdf.read_bytes():
             raise Unavailable("the worker was stopped")
-        return super().recognize(pdf, pages, language)
+        return super().recognize(pdf, pages, language, **how)
 
 
 class AllergicWorld(World):

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from functions.ocr.handler import Recognizer
 from functions.ocr.models import PagePlan, RecognizedPage
@@ -31,10 +32,10 @@ class SlowEngine(PaperEngine):
     """Leaves others enough time to come in between."""
 
     def recognize(
-        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None
+        self, pdf: Path, pages: Sequence[PagePlan], language: str | None = None, **how: Any
     ) -> tuple[RecognizedPage, ...]:
         time.sleep(float(os.environ["SECONDS"]))
-        return super().recognize(pdf, pages, language)
+        return super().recognize(pdf, pages, language, **how)
 
 
 def write_down(line: str) -> None:
