@@ -1,7 +1,8 @@
 """How much the fault tests try: `--chaos=full` as `make chaos` does, or the short form that is part of all tests."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.chaos.report import Report
 from tests.chaos.workers import LoopWorker, loop_worker_in_memory
 
 REPORTS = pytest.StashKey[list[Report]]()
+FAULTS = pytest.StashKey[Counter[str]]()
+Tried = Callable[..., None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +25,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def is_full(config: pytest.Config) -> bool:
     """Whether everything is to be tried."""
     return bool(config.getoption("--chaos", default="short") == "full")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of tests that the short form does without."""
+    config.addinivalue_line("markers", "full_form: part of the full form only, `make chaos`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out of the short form what has that mark."""
+    if is_full(config):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full_form")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def tried(request: pytest.FixtureRequest) -> Tried:
+    """Counts a fault that was tried and lived through, for the table at the end."""
+    counts = request.config.stash.setdefault(FAULTS, Counter())
+
+    def count(fault: str, times: int = 1) -> None:
+        counts[fault] += times
+
+    return count
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +72,11 @@ def remember(config: pytest.Config, report: Report) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was tried: calls at which something failed, attempts, documents lost."""
+    faults = config.stash.get(FAULTS, Counter[str]())
+    if faults:
+        terminalreporter.section("faults of the surroundings: tried and lived through")
+        for fault, times in faults.items():
+            terminalreporter.line(f"{times:5}  {fault}")
     reports = config.stash.get(REPORTS, [])
     if not reports:
         return

@@ -6,11 +6,12 @@ the command line do.
 
 import hashlib
 import json
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +104,12 @@ def _asked(instance: Instance, sent: Sent) -> bool:
     except httpx.HTTPError:
         return False
     return all(found.get(document_id, "lost") != "processing" for document_id in sent.accepted.values())
+
+
+def idle(instance: Instance) -> bool:
+    """Whether the broker has delivered everything: then no step is at work either."""
+    with closing(sqlite3.connect(f"file:{instance.data / 'queue.db'}?mode=ro", uri=True)) as queue:
+        return queue.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
 
 
 def check(sent: Sent, documents: list[dict[str, Any]], store: ObjectStore, database_url: str) -> None:

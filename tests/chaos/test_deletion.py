@@ -1,9 +1,7 @@
 """A document is thrown away while its steps run (F56): what is gone stays gone, whoever is still at work on it."""
 
-import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import httpx
@@ -16,7 +14,8 @@ from shared.events import TYPE_PREFIX, Event, from_json
 from shared.publisher import HttpEventPublisher
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
-from tests.chaos.conftest import is_full
+from tests.chaos.conftest import Tried, is_full
+from tests.chaos.load import idle
 from tests.chaos.stand import sweep_in
 from tests.papers import LETTER, scan
 from tests.servers.docuelevate import Instance, running, wait_for
@@ -88,12 +87,6 @@ def found(instance: Instance, boundary: str) -> set[str]:
     return {hit["id"] for hit in instance.found(boundary)}
 
 
-def idle(instance: Instance) -> bool:
-    """Whether the broker has delivered everything: then no step is at work either."""
-    with closing(sqlite3.connect(f"file:{instance.data / 'queue.db'}?mode=ro", uri=True)) as queue:
-        return queue.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
-
-
 def send_again(instance: Instance, events: list[Event]) -> None:
     """Everything that was ever sent arrives once more, late."""
     publisher = HttpEventPublisher(instance.broker_url)
@@ -111,7 +104,7 @@ def swept_clean(instance: Instance, document_id: str) -> bool:
     return not objects(instance, document_id)
 
 
-def test_a_purge_in_the_middle_of_a_run_is_for_good(instance: Instance, boundary: str) -> None:
+def test_a_purge_in_the_middle_of_a_run_is_for_good(instance: Instance, boundary: str, tried: Tried) -> None:
     """F56, I8; rules 19, 23: row, objects and entry go; late events, sweep and replay bring nothing back."""
     document_id = upload_until(instance, boundary)
     events = archived(instance, document_id)
@@ -129,10 +122,11 @@ def test_a_purge_in_the_middle_of_a_run_is_for_good(instance: Instance, boundary
     assert httpx.post(f"{instance.url}{path}/replay", json={"from": "convert"}).status_code == 404
     store = DirectoryObjectStore(instance.data)
     assert store.head(keys.tombstone(document_id)) is not None
+    tried("purged at a boundary of its run")
 
 
 def test_a_document_that_is_trashed_in_the_middle_of_a_run_comes_back_only_by_hand(
-    instance: Instance, boundary: str
+    instance: Instance, boundary: str, tried: Tried
 ) -> None:
     """F56, I8: the run may end, the document stays in the trash and out of the search; restored, it is whole."""
     document_id = upload_until(instance, boundary)
@@ -147,3 +141,4 @@ def test_a_document_that_is_trashed_in_the_middle_of_a_run_comes_back_only_by_ha
     assert instance.client.post(f"{path}/restore").is_success
     assert instance.settled(document_id)[0]["status"] == "ready"
     wait_for(lambda: document_id in found(instance, boundary), 60, "it is not found again")
+    tried("trashed at a boundary of its run")

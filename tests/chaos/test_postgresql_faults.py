@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from shared.storage.directory import DirectoryObjectStore
+from tests.chaos.conftest import Tried
 from tests.chaos.load import Sent, check, letters, send, sending, settle
 from tests.servers.docuelevate import descendants, running, wait_for
 from tests.servers.postgresql import PostgresServer
@@ -33,7 +34,7 @@ def times(full: bool) -> int:
 
 
 def test_a_database_that_crashes_under_load_loses_and_doubles_nothing(
-    tmp_path: Path, postgres: PostgresServer, uploads: int, times: int
+    tmp_path: Path, postgres: PostgresServer, uploads: int, times: int, tried: Tried
 ) -> None:
     """F15, F16; rules 2, 3: what was refused is sent again by its client, what was accepted is there."""
     url = postgres.create(uuid.uuid4().hex)
@@ -51,6 +52,7 @@ def test_a_database_that_crashes_under_load_loses_and_doubles_nothing(
         assert sent.refusals[503] > 0
         check(sent, documents, DirectoryObjectStore(instance.data), url)
         assert instance.pid == runner and descendants(runner)
+    tried("PostgreSQL stopped with `immediate` under load", times)
 
 
 def wait_until_through(through: Callable[[], int], count: int) -> None:
@@ -68,7 +70,7 @@ def assert_alive_but_not_ready(url: str) -> None:
 
 
 def test_connections_that_are_ended_all_the_time_only_cost_time(
-    tmp_path: Path, postgres: PostgresServer, uploads: int
+    tmp_path: Path, postgres: PostgresServer, uploads: int, tried: Tried
 ) -> None:
     """F16: `pg_terminate_backend` five times a second during the whole load."""
     name = uuid.uuid4().hex
@@ -81,6 +83,7 @@ def test_connections_that_are_ended_all_the_time_only_cost_time(
         assert ended, "no connection was ever ended"
         sent.require_sentences()
         check(sent, documents, DirectoryObjectStore(instance.data), url)
+    tried("all connections to PostgreSQL ended, five times a second", len(ended))
 
 
 @contextmanager
@@ -107,7 +110,7 @@ def ending_connections(url: str, database: str, pause_seconds: float = 0.2) -> I
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_commit_whose_outcome_is_unknown_is_neither_lost_nor_doubled(
-    tmp_path: Path, postgres: PostgresServer, moment: Moment, times: int
+    tmp_path: Path, postgres: PostgresServer, moment: Moment, times: int, tried: Tried
 ) -> None:
     """F17; rules 1, 3: the connection is cut around the COMMIT of the upload, of the archive and of the projection."""
     name = uuid.uuid4().hex
@@ -124,9 +127,13 @@ def test_a_commit_whose_outcome_is_unknown_is_neither_lost_nor_doubled(
         assert all(cut.struck for cut in cuts), cuts
         sent.require_sentences()
         check(sent, documents, DirectoryObjectStore(instance.data), direct)
+    tried("connection cut around a COMMIT", sum(cut.struck for cut in cuts))
 
 
-def test_a_database_behind_a_cut_network_is_waited_for(tmp_path: Path, postgres: PostgresServer, uploads: int) -> None:
+@pytest.mark.full_form
+def test_a_database_behind_a_cut_network_is_waited_for(
+    tmp_path: Path, postgres: PostgresServer, uploads: int, tried: Tried
+) -> None:
     """F15, F58: connections break without a word from the server, and no new one comes about for seconds."""
     name = uuid.uuid4().hex
     direct = postgres.create(name)
@@ -139,3 +146,4 @@ def test_a_database_behind_a_cut_network_is_waited_for(tmp_path: Path, postgres:
         documents = settle(instance, sent)
         sent.require_sentences()
         check(sent, documents, DirectoryObjectStore(instance.data), direct)
+    tried("network to PostgreSQL cut for seconds")

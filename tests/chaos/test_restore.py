@@ -6,8 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
+from tests.chaos.conftest import Tried
 from tests.chaos.load import check_objects, letters
 from tests.chaos.stand import sweep_in
 from tests.servers.docuelevate import Instance, running, wait_for
@@ -70,7 +73,7 @@ def swept_until(instance: Instance, condition: Callable[[], bool]) -> list[Swept
     return done
 
 
-def test_a_database_older_than_the_store_gets_its_documents_back(tmp_path: Path, full: bool) -> None:
+def test_a_database_older_than_the_store_gets_its_documents_back(tmp_path: Path, full: bool, tried: Tried) -> None:
     """F60; rules 1, 23: later uploads are adopted under their ids with their names; later purges stay purges."""
     count = 20 if full else 3
     with running(tmp_path / "data") as instance:
@@ -89,9 +92,13 @@ def test_a_database_older_than_the_store_gets_its_documents_back(tmp_path: Path,
         assert instance.client.get(f"/api/documents/{purged}").status_code == 404
         assert not list(DirectoryObjectStore(instance.data).list(keys.document_prefix(purged)))
         assert not set(upload(instance, "new", 2)) & (set(everything) | {purged})
+    tried("database restored from an older backup")
 
 
-def test_a_store_older_than_the_database_is_told_and_what_can_be_made_is_made(tmp_path: Path, full: bool) -> None:
+@pytest.mark.full_form
+def test_a_store_older_than_the_database_is_told_and_what_can_be_made_is_made(
+    tmp_path: Path, full: bool, tried: Tried
+) -> None:
     """F60, I11: originals that are gone are named, each; documents that are whole stay as they are."""
     count = 20 if full else 3
     with running(tmp_path / "data") as instance:
@@ -107,6 +114,7 @@ def test_a_store_older_than_the_database_is_told_and_what_can_be_made_is_made(tm
             told = instance.document(document_id)
             assert (told["status"], told["failure"]["code"]) == ("attention", "source_gone"), told
         assert len(instance.documents()) == 2 * count
+    tried("object store restored from an older backup")
 
 
 def missing(instance: Instance) -> list[Any]:

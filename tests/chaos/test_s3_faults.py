@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from shared.storage import keys
-from tests.chaos.conftest import is_full
+from tests.chaos.conftest import Tried, is_full
 from tests.chaos.load import Sent, letters, send, sending
 from tests.chaos.stand import Stand, standing
 from tests.papers import LETTER
@@ -72,23 +72,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("names", [[*FAULTS], *alone], ids=lambda names: names[0] if len(names) == 1 else "all")
 
 
-def test_a_fault_that_passes_costs_time_only(stand: Stand, names: list[str]) -> None:
+def test_a_fault_that_passes_costs_time_only(stand: Stand, names: list[str], tried: Tried) -> None:
     """F11–F13; rules 1, 5, 6."""
     times = 3 if len(names) == 1 else 1
     faults = [stand.proxy.fail(**FAULTS[name], times=times) for name in names]
     stand.upload(letters(3, f"passing-{len(stand.instance.documents())}"))
     assert {fault.struck for fault in faults} == {times}
+    tried("S3: a request cut, lost, flipped, swallowed, refused", times * len(names))
 
 
+@pytest.mark.full_form
 @pytest.mark.parametrize("kind", ["reset", "slow_down"])
-def test_a_store_that_fails_every_other_request_is_lived_with(stand: Stand, kind: Kind) -> None:
+def test_a_store_that_fails_every_other_request_is_lived_with(stand: Stand, kind: Kind, tried: Tried) -> None:
     """F11: half of all requests, of every kind, over a whole load."""
     faults = [stand.proxy.fail(kind, times=1, skip=2 * n) for n in range(40)]
     stand.upload(letters(3, f"half-{kind}"))
     assert sum(fault.struck for fault in faults) > 20
+    tried("S3: every other request fails", sum(fault.struck for fault in faults))
 
 
-def test_a_store_that_is_down_refuses_uploads_with_a_sentence_and_keeps_what_is_under_way(stand: Stand) -> None:
+def test_a_store_that_is_down_refuses_uploads_with_a_sentence_and_keeps_what_is_under_way(
+    stand: Stand, tried: Tried
+) -> None:
     """F9: 503 with Retry-After, no document; the same request afterwards makes one. What ran goes on by itself."""
     sent = Sent()
     send(stand.instance.url, "before.txt", LETTER.encode(), sent)
@@ -102,9 +107,11 @@ def test_a_store_that_is_down_refuses_uploads_with_a_sentence_and_keeps_what_is_
     stand.proxy.heal()
     send(stand.instance.url, "down.txt", b"Sent while the store is down.", sent, key="down")
     stand.check(sent)
+    tried("S3 down")
 
 
-def test_a_crawling_store_holds_nobody_else_up(stand: Stand) -> None:
+@pytest.mark.full_form
+def test_a_crawling_store_holds_nobody_else_up(stand: Stand, tried: Tried) -> None:
     """F10: while an upload crawls at 5 kB/s, other requests are answered as ever."""
     stand.proxy.fail("slow", method="PUT|GET", key="/original|staging", bytes_per_second=5_000)
     with sending({"slow.txt": b"Slow. " * 1_500}, stand.instance.url) as (sent, through):
@@ -115,9 +122,10 @@ def test_a_crawling_store_holds_nobody_else_up(stand: Stand) -> None:
             assert httpx.get(f"{stand.instance.url}/api/documents", timeout=5).status_code == 200
             time.sleep(0.2)
     stand.check(sent)
+    tried("S3 crawls at 5 kB/s")
 
 
-def test_bytes_that_stay_wrong_are_told_and_never_used(stand: Stand) -> None:
+def test_bytes_that_stay_wrong_are_told_and_never_used(stand: Stand, tried: Tried) -> None:
     """F12; rules 5: not committed, so that a retry after the repair of the store makes the document whole."""
     stand.proxy.fail("flip", method="GET", key=ORIGINAL)
     [document] = stand.instance.upload(("flipped.txt", b"These bytes arrive wrong."))
@@ -130,3 +138,4 @@ def test_bytes_that_stay_wrong_are_told_and_never_used(stand: Stand) -> None:
     assert answer.status_code == 202
     [repaired] = stand.instance.settled(document["id"])
     assert repaired["status"] == "ready"
+    tried("S3: bytes that stay wrong")

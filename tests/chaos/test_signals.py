@@ -16,13 +16,13 @@ import pytest
 from shared.events import Event, decode
 from shared.jail.process import DIRECTORY_PREFIX
 from shared.leases import LIFE_SECONDS, MAX_LOST
-from tests.chaos.conftest import is_full
+from tests.chaos.conftest import Tried, is_full
 from tests.chaos.steps import Worker, Workshop, workshop
 from tests.papers import LETTER, scan
 from tests.servers.ceph import S3Server
 from tests.servers.docuelevate import descendants, running
 
-ALL = ("convert", "ocr", "enrich")
+ALL = ("ocr", "convert", "enrich")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def answered(response: httpx.Response) -> Event:
     return decode(response.headers, response.content)
 
 
-def test_a_step_that_is_asked_to_end_finishes_what_it_has_begun(shop: Workshop, ending: str) -> None:
+def test_a_step_that_is_asked_to_end_finishes_what_it_has_begun(shop: Workshop, ending: str, tried: Tried) -> None:
     """F7; rules 4: SIGTERM while the lease is held. The answer is the result, and the process then ends."""
     step = ending
     worker, event = shop.worker(step), shop.event_for(step)
@@ -66,9 +66,13 @@ def test_a_step_that_is_asked_to_end_finishes_what_it_has_begun(shop: Workshop, 
     assert len(shop.objects(event, "/result.json")) == 1
     worker.function.process.wait(30)
     assert answered(shop.worker(step).function.post(event)).id == reply.id
+    tried("SIGTERM in mid-step")
 
 
-def test_a_step_that_is_killed_leaves_nothing_that_counts(shop: Workshop, killed: str, full: bool) -> None:
+@pytest.mark.full_form
+def test_a_step_that_is_killed_leaves_nothing_that_counts(
+    shop: Workshop, killed: str, full: bool, tried: Tried
+) -> None:
     """F5, F7; rules 6, 7: SIGKILL at different moments; the next one starts at once and commits once."""
     step, event = killed, shop.event_for(killed)
     for kill in range(4 if full else 2):
@@ -82,6 +86,7 @@ def test_a_step_that_is_killed_leaves_nothing_that_counts(shop: Workshop, killed
         assert not shop.objects(event, "/result.json")
     answered(shop.worker(step).function.post(event))
     assert len(shop.objects(event, "/result.json")) == 1
+    tried("SIGKILL in mid-step", 4 if full else 2)
 
 
 def stop(worker: Worker) -> list[int]:
@@ -92,7 +97,7 @@ def stop(worker: Worker) -> list[int]:
     return pids
 
 
-def test_a_sleeper_that_wakes_after_its_lease_changes_nothing(shop: Workshop, sleep: Sleep) -> None:
+def test_a_sleeper_that_wakes_after_its_lease_changes_nothing(shop: Workshop, sleep: Sleep, tried: Tried) -> None:
     """F8, F51; rules 4, 7: the store's clock alone says when; who took over has the result, the sleeper answers it."""
     sleeper = shop.worker(sleep.step, **clock_off_by(sleep.sleeper_minutes))
     other = shop.worker(sleep.step, **clock_off_by(sleep.other_minutes))
@@ -111,6 +116,7 @@ def test_a_sleeper_that_wakes_after_its_lease_changes_nothing(shop: Workshop, sl
     late = answered(pending.result(60))
     assert (late.id, late.payload) == (reply.id, reply.payload)
     assert result_of(shop, event) == committed
+    tried("SIGSTOP beyond the lease, clocks 20 minutes apart")
 
 
 def result_of(shop: Workshop, event: Event) -> tuple[str, bytes]:
@@ -133,7 +139,8 @@ def clock_off_by(minutes: int) -> dict[str, str]:
     }
 
 
-def test_a_runner_that_is_stopped_in_mid_step_goes_on_where_it_was(tmp_path: Path, full: bool) -> None:
+@pytest.mark.full_form
+def test_a_runner_that_is_stopped_in_mid_step_goes_on_where_it_was(tmp_path: Path, full: bool, tried: Tried) -> None:
     """F7; rules 7, 26: SIGTERM with almost no grace, over and over, in the middle of text recognition."""
     body = scan([f"{LETTER}\nSheet {n}" for n in range(8)])
     stops = MAX_LOST + 2 if full else 1
@@ -147,8 +154,10 @@ def test_a_runner_that_is_stopped_in_mid_step_goes_on_where_it_was(tmp_path: Pat
         [done] = instance.settled(document["id"])
         assert done["status"] == "ready", done
         assert len(list((instance.data / "documents").glob("*/ocr/*/result.json"))) == 1
+    tried("runner stopped in mid-step", stops)
 
 
+@pytest.mark.full_form
 def test_nothing_piles_up_in_the_temporary_directory(shop: Workshop, tmp_path: Path, full: bool) -> None:
     """F46: work that was asked to end leaves its jail's own directory at most, for the next process to clear."""
     for step in ("ocr", "convert", "enrich", "ocr", "convert") if full else ("ocr", "ocr"):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from shared.storage import keys
+from tests.chaos.conftest import Tried
 from tests.chaos.load import Sent, letters, send, sending
 from tests.chaos.stand import Stand, standing, sweep_in
 from tests.papers import LETTER
@@ -37,6 +38,7 @@ def other(stand: Stand) -> Iterator[Web]:
         yield web
 
 
+@pytest.mark.full_form
 def test_two_webs_share_the_work_and_tell_the_same(stand: Stand, other: Web, full: bool) -> None:
     """F52: uploads by turns to both; each tells of all of them, whichever took them."""
     with sending(letters(40 if full else 10, "turn"), stand.instance.url, other.url) as (sent, _):
@@ -69,7 +71,7 @@ def sender(url: str, name: str, body: bytes, **headers: str) -> Callable[[], htt
     return lambda: httpx.post(f"{url}/api/documents", files={"file": (name, body)}, headers=headers, timeout=60)
 
 
-def test_the_same_file_sent_to_both_at_once_is_one_document(stand: Stand, other: Web, full: bool) -> None:
+def test_the_same_file_sent_to_both_at_once_is_one_document(stand: Stand, other: Web, full: bool, tried: Tried) -> None:
     """F55; rules 3: one is told 202, the other 200 with the first one's id; never an error."""
     for n in range(30 if full else 6):
         name, body = f"equal-{n}.txt", f"{LETTER}\nEqual {n}".encode()
@@ -78,13 +80,14 @@ def test_the_same_file_sent_to_both_at_once_is_one_document(stand: Stand, other:
         documents = [answer.json()["documents"][0] for answer in answers]
         assert len({document["id"] for document in documents}) == 1
         assert_no_others(stand, {document["id"] for document in documents}, name)
+    tried("two webs: the same file at the same instant", 30 if full else 6)
 
 
 def assert_no_others(stand: Stand, ids: set[str], name: str) -> None:
     assert {one["id"] for one in stand.instance.documents() if one["filename"] == name} == ids
 
 
-def test_one_request_repeated_to_both_at_once_is_done_once(stand: Stand, other: Web, full: bool) -> None:
+def test_one_request_repeated_to_both_at_once_is_done_once(stand: Stand, other: Web, full: bool, tried: Tried) -> None:
     """F52, F17: the same Idempotency-Key on both webs; one answer, word for word."""
     urls = (stand.instance.url, other.url, other.url)
     for n in range(20 if full else 4):
@@ -93,9 +96,12 @@ def test_one_request_repeated_to_both_at_once_is_done_once(stand: Stand, other: 
         assert {answer.status_code for answer in answers} == {202}, [a.text for a in answers]
         assert len({answer.content for answer in answers}) == 1
         assert_no_others(stand, {answers[0].json()["documents"][0]["id"]}, name)
+    tried("two webs: the same request at the same instant", 20 if full else 4)
 
 
-def test_a_web_that_dies_in_the_middle_of_an_upload_leaves_no_half_document(stand: Stand, other: Web) -> None:
+def test_a_web_that_dies_in_the_middle_of_an_upload_leaves_no_half_document(
+    stand: Stand, other: Web, tried: Tried
+) -> None:
     """F52; rules 1: the client goes to the other one; what the dead one has begun is cleared away when it is old."""
     body = LETTER.encode() * (LARGE_BYTES // len(LETTER))
     before = {info.key for info in stand.store.list(keys.DOCUMENTS) if info.key.endswith("/original")}
@@ -128,13 +134,14 @@ def test_a_web_that_dies_in_the_middle_of_an_upload_leaves_no_half_document(stan
     stand.check(sent)
     assert stand.store.remove_leftovers(0) > 0
     assert stand.store.remove_leftovers(0) == 0
+    tried("two webs: one killed in the middle of an upload")
 
 
 def parts_sent(stand: Stand) -> int:
-    return sum(method == "PUT" and "/staging/" in key for method, key, _ in stand.proxy.journal)
+    return sum(method == "PUT" and "partNumber=" in key for method, key, _ in stand.proxy.journal)
 
 
-def test_sweeps_at_once_send_each_lost_event_once(stand: Stand, full: bool) -> None:
+def test_sweeps_at_once_send_each_lost_event_once(stand: Stand, full: bool, tried: Tried) -> None:
     """F20, F53; rules 20: a broker that says 202 and forgets, then three sweeps in the same instant."""
     with (
         listening() as forgetful,
@@ -151,8 +158,10 @@ def test_sweeps_at_once_send_each_lost_event_once(stand: Stand, full: bool) -> N
     assert sum(one.resent for one in swept) == len(sent.accepted), swept
     assert [one.failures for one in swept] == [{}] * SWEEPS
     stand.check(sent)
+    tried("three sweeps at the same instant, events lost", len(sent.accepted))
 
 
+@pytest.mark.full_form
 def test_relays_at_once_send_each_event_once(stand: Stand, other: Web, full: bool) -> None:
     """F53: two webs relay one outbox; the archive has each event once, whoever sent it."""
     with sending(letters(30 if full else 8, "relayed"), stand.instance.url, other.url) as (sent, _):
