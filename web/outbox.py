@@ -2,6 +2,7 @@
 
 A row is claimed by moving its `not_before` into the future, so that no transaction is open while the broker is asked,
 and several relays share the work. What a crash leaves claimed becomes due again; the duplicate is recognised by its id.
+A row that cannot be read is set aside: it holds up nothing, and sweep tells of it and sends its document on.
 """
 
 import asyncio
@@ -16,14 +17,18 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.database.engine import reading, writing
 from shared.database.tables import OutboxEvent
-from shared.errors import Throttled, Unavailable
-from shared.events import for_resending, from_json
+from shared.errors import InvalidEvent, NotACloudEvent, Throttled, Unavailable
+from shared.events import Event, for_resending, from_json
 from shared.publisher import EventPublisher
 
 BATCH = 64
 CLAIM = timedelta(seconds=30)
 POLL_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 60.0
+SET_ASIDE = timedelta(hours=6)
+"""How long a row that cannot be read is left alone: a later release may know how to."""
+
+_UNREADABLE = (InvalidEvent, NotACloudEvent, ValueError, TypeError, AttributeError, RecursionError)
 
 _log = logging.getLogger(__name__)
 
@@ -99,15 +104,31 @@ class Relay:
             return [Claimed(row.number, row.body, row.attempts) for row in rows]
 
     def _publish(self, publisher: EventPublisher, claimed: list[Claimed]) -> int | None:
+        readable = [(row, event) for row in claimed if (event := self._read(row)) is not None]
         sent: list[int] = []
         try:
-            for row in claimed:
-                publisher.publish(for_resending(from_json(row.body)))
+            for row, event in readable:
+                publisher.publish(event)
                 sent.append(row.number)
         except (Unavailable, Throttled) as error:
             _log.warning("the broker did not take an event: %s", error)
-        self._settle(sent, claimed[len(sent) :])
-        return len(sent) if len(sent) == len(claimed) else None
+        self._settle(sent, [row for row, _ in readable[len(sent) :]])
+        return len(sent) if len(sent) == len(readable) else None
+
+    def _read(self, row: Claimed) -> Event | None:
+        """The event; None where nobody can read it: then the row is set aside."""
+        try:
+            return for_resending(from_json(row.body))
+        except _UNREADABLE as error:
+            _log.error("an event in the outbox (number %d) cannot be read and is set aside: %s", row.number, error)
+            values = {
+                "problem": f"{type(error).__name__}: {error}"[:500],
+                "not_before": datetime.now(UTC) + SET_ASIDE,
+                "attempts": row.attempts + 1,
+            }
+        with writing(self.engine) as session:
+            session.execute(update(OutboxEvent).where(OutboxEvent.number == row.number).values(values))
+        return None
 
     def _settle(self, sent: list[int], unsent: list[Claimed]) -> None:
         with writing(self.engine) as session:
@@ -127,10 +148,12 @@ def pause_seconds(failures: int) -> float:
 
 
 def _due(session: Session, most: int, *, lock: bool = False) -> list[OutboxEvent]:
-    """Due rows, oldest first, of each document only the first that is still queued."""
+    """Due rows, oldest first, of each document only the first that is still queued and not set aside."""
     earlier = aliased(OutboxEvent)
     blocked = select(earlier.number).where(
-        earlier.document_id == OutboxEvent.document_id, earlier.number < OutboxEvent.number
+        earlier.document_id == OutboxEvent.document_id,
+        earlier.number < OutboxEvent.number,
+        earlier.problem.is_(None),
     )
     query = (
         select(OutboxEvent)

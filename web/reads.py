@@ -66,13 +66,22 @@ def document_summary(session: Session, owner: str, document_id: str) -> Document
     return next(_summaries(session, [find_document(session, owner, document_id)]))
 
 
-def document_detail(session: Session, owner: str, document_id: str) -> DocumentDetail:
+def document_detail(
+    session: Session, owner: str, document_id: str, *, choice_of_engines: bool = False
+) -> DocumentDetail:
     """One document with everything that is known of it. Raises NotFound."""
     document = find_document(session, owner, document_id)
     tags, steps = _tags(session, [document]), _steps(session, [document])
     cost = cost_of_document(session, document.id)
     replaces = session.scalar(select(Document.id).where(Document.replaced_by == document.id).limit(1))
-    return detail(document, tags.get(document.id, ()), steps.get(document.id, ()), cost, replaces)
+    return detail(
+        document,
+        tags.get(document.id, ()),
+        steps.get(document.id, ()),
+        cost,
+        replaces,
+        choice_of_engines=choice_of_engines,
+    )
 
 
 def timeline(
@@ -133,7 +142,8 @@ def status_counts(session: Session, owner: str) -> StatusAnswer:
     counts |= dict(rows.all())
     trashed = select(func.count()).where(Document.owner == owner, Document.trashed_at.is_not(None))
     counts[Status.TRASHED.value] = session.scalar(trashed) or 0
-    waiting, oldest = session.execute(select(func.count(), func.min(OutboxEvent.created_at))).one()
+    in_outbox = select(func.count(), func.min(OutboxEvent.created_at)).where(OutboxEvent.problem.is_(None))
+    waiting, oldest = session.execute(in_outbox).one()
     age = (datetime.now(UTC) - oldest).total_seconds() if oldest else None
     reviews = select(func.count()).where(Document.owner == owner, Document.trashed_at.is_(None), _in_review())
     return StatusAnswer(

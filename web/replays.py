@@ -278,7 +278,8 @@ class Replays:
 
     def _held_back_by(self) -> str | None:
         with reading(self.engine) as session:
-            queued = session.scalar(select(func.count()).select_from(OutboxEvent)) or 0
+            in_outbox = select(func.count()).select_from(OutboxEvent).where(OutboxEvent.problem.is_(None))
+            queued = session.scalar(in_outbox) or 0
             on_their_way = select(func.count()).select_from(Document)
             on_their_way = on_their_way.where(Document.status == Status.PROCESSING.value)
             processing = session.scalar(on_their_way) or 0

@@ -225,6 +225,7 @@ class OutboxEvent(Table):
     """An event that was decided in the transaction of a change and is still to be published.
 
     `not_before` leaves the first word to whoever also replies it; record removes the row when the event has arrived.
+    `problem` says why the row cannot be sent at all; it holds up no other, and is looked at again now and then.
     """
 
     __tablename__ = "outbox"
@@ -237,6 +238,7 @@ class OutboxEvent(Table):
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         UniqueConstraint("source", "id"),
@@ -272,7 +274,8 @@ class DeadLetter(Table):
 
     `state` is open, replayed (sent again, outcome awaited), closed (its step has passed since), discarded (by a person,
     for `reason`) or purged. `replays` counts how often it was sent again, by whomever; `replay_at` is when sweep may.
-    `tried_since` is when the broker began with the deliveries whose end this letter is, as far as it says so.
+    `tried_since` is when the broker began with the deliveries whose end this letter is, as far as it says so. `dropped`
+    stands for the name of a dropped file that the event tells of (`keys.forgotten`), by which a purge finds the letter.
     """
 
     __tablename__ = "dead_letters"
@@ -296,11 +299,13 @@ class DeadLetter(Table):
     replays: Mapped[int] = mapped_column(default=0, server_default="0")
     replay_at: Mapped[datetime | None]
     tried_since: Mapped[datetime | None]
+    dropped: Mapped[str | None] = mapped_column(String(80))
 
     __table_args__ = (
         UniqueConstraint("trigger", "event_source", "event_id"),
         Index("ix_dead_letters_document", "document_id", "runid"),
         Index("ix_dead_letters_state", "state", "last_at", "id"),
+        Index("ix_dead_letters_dropped", "dropped"),
     )
 
 
@@ -352,7 +357,7 @@ class Finding(Table):
     """Something that sweep found and cannot repair: what, where, since when. It goes once it is no longer so.
 
     `kind` is original_missing, original_damaged, payload_missing, orphaned_object, letter_missing, letter_unreadable,
-    stalled, outbox_unsent or not_swept.
+    outbox_unsent, outbox_unreadable or not_swept.
     """
 
     __tablename__ = "findings"

@@ -86,8 +86,8 @@ FINDING_NAMES: Final[Mapping[str, str]] = {
     "orphaned_object": "Object of no document",
     "letter_missing": "Undelivered event is missing",
     "letter_unreadable": "Undelivered event cannot be read",
-    "stalled": "Document stands still",
     "outbox_unsent": "Events are not sent",
+    "outbox_unreadable": "Waiting event cannot be read",
     "not_swept": "Not checked for long",
 }
 
@@ -97,8 +97,8 @@ FINDING_HINTS: Final[Mapping[str, str]] = {
     "payload_missing": "Process the document again; the part is made anew from the original.",
     "orphaned_object": "Look whether it is needed; nothing of DocuElevate refers to it.",
     "letter_missing": "Process its document again; the archive has the event without its error.",
-    "stalled": "Look what its step answers; then process the document again.",
     "outbox_unsent": "Look whether the event broker answers; they are sent as soon as it does.",
+    "outbox_unreadable": "Its document is sent on without it; look for what damaged the row in the database.",
     "letter_unreadable": "The object under dead-letters/ is no event; look at it in the bucket.",
 }
 

@@ -12,7 +12,7 @@ from shared.database.tables import ArchivedEvent, Document, IdempotencyKey, Outb
 from web.outbox import Relay
 from web.sweep.findings import settle
 from web.sweep.marks import forget_marks
-from web.sweep.round import Round
+from web.sweep.round import BATCH, Round
 from web.sweep.swept import Deed, Kind
 
 ABANDONED = timedelta(days=1)
@@ -39,21 +39,35 @@ def remove_leftovers(round_: Round) -> None:
 
 def relay_overdue(round_: Round) -> None:
     """Publish what waits in the outbox although it was due long ago; tell of what cannot be published."""
-    overdue = OutboxEvent.created_at < round_.now - OUTBOX_PATIENCE
-    with reading(round_.engine) as session:
-        waiting = session.scalar(select(func.count()).select_from(OutboxEvent).where(overdue)) or 0
+    waiting = _overdue(round_)
     if waiting and round_.repairs:
         relay = Relay(round_.engine, round_.publisher)
         for _ in range(_RELAYED_BATCHES):
             if not (sent := relay.send_due()):
                 break
             round_.did(Deed.RELAYED, "outbox", "waited longer than it should", times=sent)
-        with reading(round_.engine) as session:
-            waiting = session.scalar(select(func.count()).select_from(OutboxEvent).where(overdue)) or 0
+        waiting = _overdue(round_)
     if waiting:
         message = f"{waiting} events have waited for more than ten minutes to be sent: is the broker within reach?"
         round_.found(Kind.OUTBOX_UNSENT, "outbox", message)
-    settle(round_, (Kind.OUTBOX_UNSENT,))
+    _tell_of_unreadable(round_)
+    settle(round_, (Kind.OUTBOX_UNSENT, Kind.OUTBOX_UNREADABLE))
+
+
+def _overdue(round_: Round) -> int:
+    late = (OutboxEvent.created_at < round_.now - OUTBOX_PATIENCE) & OutboxEvent.problem.is_(None)
+    with reading(round_.engine) as session:
+        return session.scalar(select(func.count()).select_from(OutboxEvent).where(late)) or 0
+
+
+def _tell_of_unreadable(round_: Round) -> None:
+    """What the relay has set aside. Its document needs it no longer: the other parts send that on from its row."""
+    query = select(OutboxEvent).where(OutboxEvent.problem.is_not(None)).order_by(OutboxEvent.number).limit(BATCH)
+    with reading(round_.engine) as session:
+        rows = session.scalars(query).all()
+    for row in rows:
+        message = f"An event in the outbox cannot be read: {row.problem}"
+        round_.found(Kind.OUTBOX_UNREADABLE, f"outbox/{row.number}", message, row.document_id)
 
 
 def forget_old(round_: Round) -> None:

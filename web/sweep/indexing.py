@@ -11,13 +11,13 @@ from shared.database.tables import Document, Tombstone
 from shared.documents import Status
 from shared.errors import Throttled, Unavailable
 from shared.events import DocumentPurged, DocumentUpdated, EventData, new_event, version_id
-from web.sweep.marks import move_mark, read_mark
+from web.sweep.marks import forget_mark, move_mark, read_mark
 from web.sweep.round import BATCH, LONGEST_PAUSE, SOURCE, Round
 from web.sweep.stalled import claim, give_back
 from web.sweep.swept import Deed
 
 INDEX_PATIENCE = timedelta(minutes=2)
-_MARK = "index"
+_MARK, _UNREADABLE = "index", "index unreadable"
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,12 @@ def _behind(round_: Round) -> Sequence[Document]:
 
 
 def _wake_any(round_: Round) -> None:
-    """Wake the index for some document: where it is lost or damaged it begins anew, which the next sweep notices."""
+    """Wake the index for some document: where it is lost or damaged it begins anew, which the next sweep notices.
+
+    Less and less often: an index that stays out of reach is not brought back by more events.
+    """
+    if not round_.may_try(_UNREADABLE):
+        return
     with reading(round_.engine) as session:
         document = session.scalars(select(Document).order_by(Document.id.desc()).limit(1)).first()
     if document is not None:
@@ -107,6 +112,7 @@ def _forget_entries_elsewhere(round_: Round) -> None:
         _log.warning("the search index does not tell which one it is: %s", error)
         _wake_any(round_)
         return
+    forget_mark(round_.engine, _UNREADABLE)
     mark = read_mark(round_.engine, _MARK, round_.now)
     if mark.position == generation and mark.due_at > round_.now:
         return

@@ -71,6 +71,15 @@ def forget_marks(engine: Engine, before: datetime) -> None:
         session.execute(delete(SweepMark).where(SweepMark.due_at < before))
 
 
+def forget_mark(engine: Engine, name: str) -> None:
+    """Begin anew with what was tried in vain before."""
+    with reading(engine) as session:
+        if session.get(SweepMark, name) is None:
+            return
+    with writing(engine) as session:
+        session.execute(delete(SweepMark).where(SweepMark.name == name))
+
+
 def marks_named(engine: Engine, prefix: str) -> list[str]:
     """The names of the marks that begin so."""
     with reading(engine) as session:

@@ -62,13 +62,13 @@ def resend_stalled(round_: Round) -> None:
 
 
 def _stalled(round_: Round) -> Sequence[Document]:
-    queued = select(OutboxEvent.number).where(OutboxEvent.document_id == Document.id).exists()
+    queued = select(OutboxEvent.number).where(OutboxEvent.document_id == Document.id, OutboxEvent.problem.is_(None))
     query = (
         select(Document)
         .where(
             Document.status == Status.PROCESSING.value,
             func.coalesce(Document.resend_at, Document.changed_at) < round_.now - PATIENCE,
-            ~queued,
+            ~queued.exists(),
         )
         .order_by(func.coalesce(Document.resend_at, Document.changed_at))
         .limit(BATCH)

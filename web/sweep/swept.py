@@ -37,6 +37,7 @@ class Kind(StrEnum):
     LETTER_MISSING = "letter_missing"
     LETTER_UNREADABLE = "letter_unreadable"
     OUTBOX_UNSENT = "outbox_unsent"
+    OUTBOX_UNREADABLE = "outbox_unreadable"
     NOT_SWEPT = "not_swept"
 
 

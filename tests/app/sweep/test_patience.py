@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
+from shared.database.documents import enqueue
 from shared.database.engine import open_database, reading, writing
-from shared.database.tables import ArchivedEvent, Document, IdempotencyKey, OutboxEvent, Tombstone
+from shared.database.tables import ArchivedEvent, Document, IdempotencyKey, OutboxEvent, SweepMark, Tombstone
+from shared.errors import Unavailable
 from shared.events import DocumentDeleted, DocumentPurged, DocumentUpdated, new_event
 from shared.leases import lease
 from shared.storage import keys
@@ -124,6 +126,25 @@ def test_an_index_that_was_not_told_of_the_trash_is_woken(estate: Estate) -> Non
     assert estate.broker.events[0].type == DocumentUpdated.type
 
 
+def test_an_index_that_cannot_be_read_is_woken_less_and_less_often_and_at_once_the_next_time(estate: Estate) -> None:
+    estate.document()
+    index = {"is_readable": False}
+
+    def generation() -> str:
+        if index["is_readable"]:
+            return "one"
+        raise Unavailable("the search index does not answer")
+
+    estate.sweep.generation = generation
+    assert estate.swept().woken == 1
+    woken = sum(estate.swept(after=MINUTE).woken for _ in range(60))
+    assert 2 <= woken <= 5
+    index["is_readable"] = True
+    estate.swept(after=MINUTE)
+    index["is_readable"] = False
+    assert estate.swept(after=MINUTE).woken == 1
+
+
 def test_without_search_nothing_is_woken(estate: Estate) -> None:
     """rules 21"""
     purge(estate.engine, estate.store, "local", estate.document())
@@ -144,6 +165,20 @@ def test_what_waits_in_the_outbox_for_too_long_is_published_or_told(estate: Esta
         session.execute(update(OutboxEvent).values(not_before=estate.now - timedelta(days=1)))
     assert estate.swept().relayed == 1
     assert (estate.findings(), estate.rows(OutboxEvent)) == ([], [])
+
+
+def test_an_unreadable_event_in_the_outbox_is_told_and_its_document_goes_on_without_it(estate: Estate) -> None:
+    event = start(estate)
+    with writing(estate.engine) as session:
+        enqueue(session, event)
+        session.execute(update(OutboxEvent).values(body="{", created_at=estate.now - timedelta(hours=1)))
+    assert estate.swept(after=6 * MINUTE).resent == 1
+    assert [event.id for event in estate.broker.events] == [event.id]
+    assert estate.findings() == [("outbox_unreadable", event.subject)]
+    with writing(estate.engine) as session:
+        session.execute(delete(OutboxEvent))
+    estate.swept()
+    assert estate.findings() == []
 
 
 def test_archived_events_are_kept_for_ever_unless_an_operator_says_otherwise(estate: Estate) -> None:
@@ -201,9 +236,11 @@ def test_a_database_that_is_away_is_told(estate: Estate) -> None:
     assert away.run(estate.now).failures["stalled documents"] == "the database does not answer"
 
 
-def test_an_event_that_cannot_be_read_stops_no_other_part(estate: Estate) -> None:
-    purge(estate.engine, estate.store, "local", estate.document())
+def test_a_mark_that_cannot_be_read_stops_no_other_part(estate: Estate) -> None:
+    start(estate)
+    estate.sweep.event_retention_days = 30
     with writing(estate.engine) as session:
-        session.execute(update(OutboxEvent).values(body="{}", not_before=estate.now - timedelta(days=1)))
-    swept = estate.swept(after=timedelta(hours=1))
-    assert "outbox" in swept.failures and swept.woken == 1
+        session.add(SweepMark(name="archive", tries=1, due_at=estate.now, position="no number"))
+    swept = estate.swept(after=6 * MINUTE)
+    assert list(swept.failures) == ["archive"] and swept.resent == 1
+    assert len(estate.rows(SweepMark)) > 1, "the parts behind it have remembered what they did"

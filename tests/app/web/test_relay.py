@@ -79,6 +79,30 @@ def test_a_refused_event_holds_back_its_document_only(database: Engine, publishe
     assert sent(publisher, ONE) == [1, 2] and waiting(database) == 0
 
 
+@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"id": "1", "data": 7}'])
+def test_a_row_that_cannot_be_read_holds_up_nothing(database: Engine, publisher: RecordingPublisher, body: str) -> None:
+    queue(database, ONE, 1, 2)
+    queue(database, OTHER, 1)
+    with writing(database) as session:
+        first = session.scalar(select(func.min(OutboxEvent.number)))
+        session.execute(update(OutboxEvent).where(OutboxEvent.number == first).values(body=body))
+    relay = Relay(database, publisher)
+    for _ in range(3):
+        relay.send_due()
+    assert (sent(publisher, ONE), sent(publisher, OTHER)) == ([2], [1])
+    with reading(database) as session:
+        [left] = session.scalars(select(OutboxEvent)).all()
+    assert left.number == first and left.problem and left.attempts == 1
+
+
+def test_a_row_that_can_be_read_again_is_sent_after_all(database: Engine, publisher: RecordingPublisher) -> None:
+    queue(database, ONE, 1)
+    with writing(database) as session:
+        session.execute(update(OutboxEvent).values(problem="of a later release"))
+    assert Relay(database, publisher).send_due() == 1
+    assert (sent(publisher, ONE), waiting(database)) == ([1], 0)
+
+
 def test_a_failure_is_counted_and_put_off(database: Engine, publisher: RecordingPublisher) -> None:
     queue(database, ONE, 1)
     publisher.refuses = lambda event: True

@@ -84,7 +84,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("replays", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("replay_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("tried_since", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("dropped", sa.String(length=80), nullable=True))
         batch_op.create_index("ix_dead_letters_state", ["state", "last_at", "id"], unique=False)
+        batch_op.create_index("ix_dead_letters_dropped", ["dropped"], unique=False)
+
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("problem", sa.Text(), nullable=True))
 
     with op.batch_alter_table("documents", schema=None) as batch_op:
         batch_op.add_column(sa.Column("verified_at", shared.database.tables.UtcDateTime(timezone=True), nullable=True))
