@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from shared.settings import Settings
+from shared.storage.settings import NotificationSettings
 
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
@@ -26,7 +26,7 @@ def size_in_bytes(value: Any) -> Any:
 Size = Annotated[int, BeforeValidator(size_in_bytes)]
 
 
-class WebSettings(Settings):
+class WebSettings(NotificationSettings):
     """The server, who may use it, and what it takes."""
 
     host: str = Field("127.0.0.1", description="Address to listen on. Without authentication only loopback is allowed.")
@@ -44,14 +44,10 @@ class WebSettings(Settings):
     convert_url: str | None = Field(
         None, description="Address of the convert function, for opening documents with a password."
     )
-    s3_webhook_token: SecretStr | None = Field(
-        None,
-        description="Token that the object store sends with its notifications to `/hooks/s3`, as `Bearer` or as "
-        "password. Unset: none are taken, and new objects are found by listing.",
-    )
-    s3_sns_topic_arns: str = Field(
-        "",
-        description="Topics of Amazon SNS, separated by commas, whose signed messages to `/hooks/s3` need no token.",
+    ocr_engines: str = Field(
+        "tesseract",
+        description="Text recognition engines that the ocr function is set up with, separated by commas: `tesseract`, "
+        "`azure`. With more than one, people can choose for a document; others are refused.",
     )
     max_upload_size: Size = Field(
         1024**3,
@@ -60,11 +56,6 @@ class WebSettings(Settings):
     )
     max_upload_files: int = Field(1000, gt=0, description="Most files in one upload request.")
     allow_file_delete: bool = Field(True, description="Whether documents can be removed for good from the trash.")
-
-    @property
-    def sns_topics(self) -> frozenset[str]:
-        """The topics whose messages are known by their signature."""
-        return frozenset(arn for part in self.s3_sns_topic_arns.split(",") if (arn := part.strip()))
 
     @model_validator(mode="after")
     def _nobody_else_without_authentication(self) -> Self:
@@ -80,6 +71,11 @@ class WebSettings(Settings):
         if (self.auth_enabled or secret) and len(secret) < MIN_SECRET_CHARACTERS:
             raise ValueError(f"SESSION_SECRET must have at least {MIN_SECRET_CHARACTERS} characters")
         return self
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that can be asked for."""
+        return tuple(name for part in self.ocr_engines.split(",") if (name := part.strip()))
 
 
 def is_loopback(host: str) -> bool:

@@ -305,6 +305,14 @@ class DirectoryObjectStore:
         with _writing():
             return clear_orphans(self._drafts, self._now_ns() / 1e9 - older_than_seconds)
 
+    def temporary_url(self, key: str, *, seconds: int) -> str | None:
+        """There is no server that would answer under an address."""
+        return None
+
+    def weakness(self) -> str | None:
+        """None: a file system does all that is asked of it."""
+        return None
+
     def _unlink(self, key: str) -> None:
         folders, name = _split(key)
         with suppress(FileNotFoundError, NotADirectoryError), opened_directory(self._root, folders) as folder:

@@ -117,3 +117,15 @@ class ObjectStore(Protocol):
 
     def remove_leftovers(self, older_than_seconds: float) -> int:
         """Remove what writers that died have left unfinished for that long; how many. Objects are never touched."""
+
+    def temporary_url(self, key: str, *, seconds: int) -> str | None:
+        """An address under which this one object can be read for so long without signing in; None where there is none.
+
+        It is a secret: not for logs, events or rows.
+        """
+
+    def weakness(self) -> str | None:
+        """What the store can not promise of what is said here, in a sentence for the operator; None for nothing.
+
+        Found out by trying, once. Raises Unavailable.
+        """

@@ -3,8 +3,9 @@
 What is written carries its sha256 and its metadata from the instant it is visible. Bodies up to a part's size go up in
 one request. A longer stream, whose digest is known only at its end, goes up in parts under `staging/`; then an upload
 that carries all that is known by then takes its bytes from there inside the server and is completed under its key.
-Create-only is exact for single requests wherever the server honours `If-None-Match` (see `capabilities`). Some servers
-do not look at it when an upload is completed; so for long streams the key is looked at before as well.
+Create-only is exact for single requests wherever the server honours `If-None-Match` (see `creates_only`). Some servers
+do not look at it when an upload is completed; so for long streams the key is looked at before as well, and on servers
+that never look at it before every write: then two writers in one instant may both be told that they were first.
 """
 
 import base64
@@ -48,6 +49,11 @@ CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
 ATTEMPTS = 4
 PART_BYTES = 8 << 20
+LONGEST_URL_SECONDS = 300
+NO_CONDITIONAL_WRITES = (
+    "The object store does not refuse a second write to the same key (If-None-Match): "
+    "run one replica of everything only."
+)
 STAGING = "staging/"
 """Where streams wait for their end; what a crash leaves there is removed by `remove_leftovers`."""
 
@@ -83,13 +89,16 @@ def s3_client(settings: ObjectStoreSettings) -> Any:
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=32,
             tcp_keepalive=True,
-            # Buckets as host names need wildcard names and certificates, which servers of one's own rarely have.
-            s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
+            s3={"addressing_style": settings.addressing_style},
             # Many servers do not know the client's newer default checksums; ours are sent where they matter.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
     )
+
+
+_Bring = Callable[[Mapping[str, str], str, int], Sequence[dict[str, Any]]]
+"""Brings the bytes of a staged stream (its key and size) into an upload; the parts."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +112,13 @@ class Capabilities:
 class S3ObjectStore:
     """The object store port on one S3 bucket."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, bucket: str, *, require_conditional_writes: bool = False) -> None:
         self.bucket = bucket
         self._client = client
+        self._require_conditional_writes = require_conditional_writes
         self._bucket_seen = False
-        self._capabilities: Capabilities | None = None
+        self._creates_only: bool | None = None
+        self._deletes_exactly: bool | None = None
         self._probing = threading.Lock()
 
     def put(
@@ -141,9 +152,11 @@ class S3ObjectStore:
 
     def _put(self, key: str, body: bytes | BinaryIO, about: "_About", *, create_only: bool) -> ObjectReference:
         check_key(key)
+        if create_only:
+            self._make_sure_that_it_is_free(key)
         checksum = base64.b64encode(bytes.fromhex(about.sha256)).decode()
         request = {"Bucket": self.bucket, "Key": key, "Body": body, "ContentLength": about.size, **about.headers()}
-        request |= {"ChecksumSHA256": checksum, **_condition(create_only=create_only)}
+        request |= {"ChecksumSHA256": checksum, **self._condition(create_only=create_only)}
         try:
             with _translated(key, precondition=ObjectExists):
                 answer = self._past_conflicts(self._client.put_object, **request)
@@ -154,9 +167,22 @@ class S3ObjectStore:
     def _own_write(self, key: str, about: "_About", error: DocuElevateError) -> ObjectReference:
         """What is in the way may be our own object: the client repeats a request whose answer got lost."""
         existing = self._head(key)
-        if existing is None or existing["Metadata"].get(_WRITE_ID) != about.write_id:
+        if existing is None or _metadata(existing).get(_WRITE_ID) != about.write_id:
             raise error
         return about.reference(self.bucket, key, _etag(existing))
+
+    def _make_sure_that_it_is_free(self, key: str) -> None:
+        """What has to be done for create-only where the server itself does nothing; refused where that is too weak."""
+        if self.creates_only():
+            return
+        if self._require_conditional_writes:
+            raise Unavailable(NO_CONDITIONAL_WRITES)
+        if self._head(key) is not None:
+            raise ObjectExists(f"there is an object under {key}")
+
+    def _condition(self, *, create_only: bool) -> dict[str, str]:
+        # Servers that do not know the condition may refuse the whole request.
+        return {"IfNoneMatch": "*"} if create_only and self.creates_only() else {}
 
     def _past_conflicts(self, call: Callable[..., Any], **request: Any) -> Any:
         """Two conditional writes in one instant answer 409 to one of them: it has to ask again who won."""
@@ -286,20 +312,38 @@ class S3ObjectStore:
         """
         check_source_key(source.key)
         pin = {"VersionId": source.version_id} if source.version_id else {"IfMatch": f'"{source.etag}"'}
-        with self._body(source.key, **pin) as body, self.writer(target, create_only=True) as writer:
+        with self._pinned(source, **pin) as body, self.writer(target, create_only=True) as writer:
             while chunk := body.read(_CHUNK_BYTES):
                 writer.write(chunk)
             return writer.commit(media_type=media_type, metadata=metadata)
 
+    def _pinned(self, source: ObjectInfo, **pin: str) -> BinaryIO:
+        answer = self._get(source.key, **pin)
+        # Some servers send whatever is there, without a look at the condition.
+        if _etag(answer) != source.etag:
+            answer["Body"].close()
+            raise ObjectChanged(f"{source.key} is no longer what it was")
+        return _stream(source.key, answer)
+
     def place_staged(self, staged_key: str, target: str, about: "_About", *, create_only: bool) -> ObjectReference:
         """Make a staged stream the object under its key, for this store's writers."""
-        if create_only and self._head(target) is not None:
-            raise ObjectExists(f"there is an object under {target}")
+        if create_only:
+            self._make_sure_that_it_is_free(target)
+            if self._head(target) is not None:
+                raise ObjectExists(f"there is an object under {target}")
+        try:
+            return self._placed(self._copied_parts, staged_key, target, about, create_only=create_only)
+        except _NotOffered:
+            return self._placed(self._carried_parts, staged_key, target, about, create_only=create_only)
+
+    def _placed(
+        self, bring: _Bring, staged_key: str, target: str, about: "_About", *, create_only: bool
+    ) -> ObjectReference:
         upload = {"Bucket": self.bucket, "Key": target}
         with _translated(target):
             upload["UploadId"] = self._client.create_multipart_upload(**upload, **about.headers())["UploadId"]
         try:
-            parts = self._copied_parts(upload, staged_key, about.size)
+            parts = bring(upload, staged_key, about.size)
             return self._completed(upload, parts, about, create_only=create_only)
         except DocuElevateError:
             with suppress(DocuElevateError), _translated(target):
@@ -316,21 +360,36 @@ class S3ObjectStore:
             }
             with _translated(staged_key):
                 answer = self._client.upload_part_copy(**upload, PartNumber=number, **source)
-            parts.append({"ETag": answer["CopyPartResult"]["ETag"], "PartNumber": number})
+            etag = answer.get("CopyPartResult", {}).get("ETag")
+            if not etag:
+                raise _NotOffered("the server took the copy of a part for a part without bytes")
+            parts.append({"ETag": etag, "PartNumber": number})
+        return parts
+
+    def _carried_parts(self, upload: Mapping[str, str], staged_key: str, size: int) -> Sequence[dict[str, Any]]:
+        """The same through this process, for servers that do not copy parts."""
+        parts = []
+        for number, start in enumerate(range(0, size, PART_BYTES), start=1):
+            wanted = f"bytes={start}-{min(start + PART_BYTES, size) - 1}"
+            with _Opened(self._body(staged_key, Range=wanted)) as source:
+                body = source.read()
+            with _translated(upload["Key"]):
+                answer = self._client.upload_part(**upload, PartNumber=number, Body=body)
+            parts.append({"ETag": answer["ETag"], "PartNumber": number})
         return parts
 
     def _completed(
         self, upload: Mapping[str, str], parts: Sequence[dict[str, Any]], about: "_About", *, create_only: bool
     ) -> ObjectReference:
         key = upload["Key"]
-        request = {**upload, "MultipartUpload": {"Parts": parts}, **_condition(create_only=create_only)}
+        request = {**upload, "MultipartUpload": {"Parts": parts}, **self._condition(create_only=create_only)}
         try:
             with _translated(key, precondition=ObjectExists):
                 answer = self._past_conflicts(self._client.complete_multipart_upload, **request)
         except (ObjectExists, _NoSuchUpload) as error:
             return self._own_write(key, about, error)
-        # Some servers leave the etag out of their answer.
-        etag = _etag(answer) or _etag(self._head(key) or {})
+        # Some servers leave the etag out of their answer, and some tell another one afterwards.
+        etag = _etag(self._head(key) or {}) or _etag(answer)
         return about.reference(self.bucket, key, etag)
 
     def delete(self, key: str) -> None:
@@ -357,7 +416,7 @@ class S3ObjectStore:
         if version_id is not None:
             self._delete(info.key, VersionId=version_id)
             return True
-        return self.capabilities().conditional_delete and self._delete_matching(info)
+        return self._deletes_matching() and self._delete_matching(info)
 
     def _delete_matching(self, info: ObjectInfo) -> bool:
         try:
@@ -414,7 +473,8 @@ class S3ObjectStore:
             try:
                 with _translated(self.bucket):
                     page = self._client.list_multipart_uploads(Bucket=self.bucket, **request)
-            except _NotOffered:
+            except (_NotOffered, _NoSuchUpload):
+                # One that does not list uploads, or says so of a bucket where there are none.
                 return
             for entry in page.get("Uploads", ()):
                 if is_due(entry["Key"], _age_seconds(entry["Initiated"], _date(page))):
@@ -425,25 +485,61 @@ class S3ObjectStore:
 
     def capabilities(self) -> Capabilities:
         """Try once what the server does with conditions; servers exist that ignore them and say 200."""
-        with self._probing:
-            if self._capabilities is None:
-                self._capabilities = self._probe(f"{STAGING}probe-{secrets.token_hex(8)}")
-            return self._capabilities
+        return Capabilities(create_only=self.creates_only(), conditional_delete=self._deletes_matching())
 
-    def _probe(self, key: str) -> Capabilities:
+    def weakness(self) -> str | None:
+        """What the server was seen not to promise."""
+        return None if self.creates_only() else NO_CONDITIONAL_WRITES
+
+    def creates_only(self) -> bool:
+        """Whether the server refuses a create-only write to a key that is taken."""
+        with self._probing:
+            if self._creates_only is None:
+                self._creates_only = self._probed(self._refuses_second_write)
+            return self._creates_only
+
+    def _deletes_matching(self) -> bool:
+        with self._probing:
+            if self._deletes_exactly is None:
+                self._deletes_exactly = self._probed(self._spares_what_does_not_match)
+            return self._deletes_exactly
+
+    def _probed(self, probe: Callable[[str], bool]) -> bool:
+        key = f"{STAGING}probe-{secrets.token_hex(8)}"
         with _translated(key):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=b"")
         try:
+            return probe(key)
+        finally:
+            # What stays is removed with the leftovers.
+            with suppress(DocuElevateError):
+                self._delete(key)
+
+    def _refuses_second_write(self, key: str) -> bool:
+        # Asked twice: the first write may have been one that a server said it did.
+        return self._is_refused(key) or self._is_refused(key)
+
+    def _is_refused(self, key: str) -> bool:
+        try:
             with _translated(key, precondition=ObjectExists):
-                self._client.put_object(Bucket=self.bucket, Key=key, Body=b"", IfNoneMatch="*")
-            create_only = False
+                self._past_conflicts(self._client.put_object, Bucket=self.bucket, Key=key, Body=b"", IfNoneMatch="*")
         except ObjectExists:
-            create_only = True
-        with suppress(DocuElevateError):
+            return True
+        except _NotOffered:
+            return False
+        return False
+
+    def _spares_what_does_not_match(self, key: str) -> bool:
+        with suppress(ObjectChanged, _NotOffered):
             self._delete(key, IfMatch='"00000000000000000000000000000000"')
-        conditional_delete = self._head(key) is not None
-        self._delete(key)
-        return Capabilities(create_only=create_only, conditional_delete=conditional_delete)
+        return self._head(key) is not None
+
+    def temporary_url(self, key: str, *, seconds: int) -> str | None:
+        """A signed address of this one object, for reading only; at most five minutes."""
+        check_key(key)
+        lifetime = max(1, min(seconds, LONGEST_URL_SECONDS))
+        request = {"Bucket": self.bucket, "Key": key}
+        return str(self._client.generate_presigned_url("get_object", Params=request, ExpiresIn=lifetime))
 
 
 class S3ObjectWriter:
@@ -634,10 +730,6 @@ def _kind(status: int, code: str) -> type[Unavailable]:
     return _NotOffered if status == 501 or code in _NOT_OFFERED else Unavailable
 
 
-def _condition(*, create_only: bool) -> dict[str, str]:
-    return {"IfNoneMatch": "*"} if create_only else {}
-
-
 def _etag(answer: Mapping[str, Any]) -> str:
     return str(answer.get("ETag", "")).strip('"')
 
@@ -666,7 +758,7 @@ def _age_seconds(moment: datetime, now: datetime) -> float:
 
 
 def _info(key: str, answer: Any) -> ObjectInfo:
-    metadata = answer.get("Metadata", {})
+    metadata = _metadata(answer)
     version_id = answer.get("VersionId")
     return ObjectInfo(
         key=key,
@@ -684,7 +776,12 @@ def _info(key: str, answer: Any) -> ObjectInfo:
 
 def _written_sha256(key: str, answer: Any) -> str | None:
     # Under incoming/ others write, and may claim any digest.
-    return None if key.startswith(INCOMING) else answer.get("Metadata", {}).get(_SHA256)
+    return None if key.startswith(INCOMING) else _metadata(answer).get(_SHA256)
+
+
+def _metadata(answer: Any) -> dict[str, str]:
+    """They are headers: some servers and proxies give their names back in capitals."""
+    return {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
 
 
 def _listed(entry: Any, now: datetime) -> ObjectInfo:

@@ -121,6 +121,12 @@ class CountedStore:
         with self._calls.call("store tidy", store_down):
             return self.inner.remove_leftovers(older_than_seconds)
 
+    def temporary_url(self, key: str, *, seconds: int) -> str | None:
+        return self.inner.temporary_url(key, seconds=seconds)
+
+    def weakness(self) -> str | None:
+        return self.inner.weakness()
+
     def _aged(self, info: ObjectInfo) -> ObjectInfo:
         return replace(info, age_seconds=info.age_seconds + self._passed_since(info.last_modified))
 

@@ -97,6 +97,12 @@ class Passing:
     def remove_leftovers(self, older_than_seconds: float) -> int:
         return self.inner.remove_leftovers(older_than_seconds)
 
+    def temporary_url(self, key: str, *, seconds: int) -> str | None:
+        return self.inner.temporary_url(key, seconds=seconds)
+
+    def weakness(self) -> str | None:
+        return self.inner.weakness()
+
 
 @dataclass
 class _Later(Passing):

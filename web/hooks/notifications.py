@@ -136,9 +136,11 @@ def _record(record: Mapping[str, Any], event_type: str, bucket: str, key: str, a
     name = record.get("eventName") or event_type
     if not isinstance(name, str) or not _is_creation(name.removeprefix(_CLOUD_EVENT_PREFIX).removeprefix("s3:")):
         return _Other()
-    # The key is URL-encoded as in a form, or should be: senders were seen that leave it as it is.
-    keys = dict.fromkeys((unquote_plus(key), key))
-    return _named(bucket, tuple(keys), about, etag="eTag", version="versionId")
+    # URL-encoded as in a form says S3's specification; Ceph was seen to leave it as it is.
+    keys = [unquote_plus(key), key]
+    if str(record.get("eventSource")).startswith("ceph"):
+        keys.reverse()
+    return _named(bucket, tuple(dict.fromkeys(keys)), about, etag="eTag", version="versionId")
 
 
 def _event_bridge(kind: str, detail: Any) -> _Part:

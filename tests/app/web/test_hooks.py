@@ -22,7 +22,7 @@ from shared.storage.directory import DirectoryObjectStore
 from shared.storage.port import ObjectInfo
 from tests.unit.web.hooks.test_notifications import ENCODED, KEY, MINIO, S3, TEST_EVENT, record, sqs
 
-TOKEN = "a token of the store"
+TOKEN = "a-token/of+the=store"
 Client = Callable[..., TestClient]
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError, ResponseStreamingError
 
 from shared.documents import ObjectReference
-from shared.errors import DocuElevateError, ObjectExists, ObjectNotFound, Throttled, Unavailable
+from shared.errors import DocuElevateError, ObjectChanged, ObjectExists, ObjectNotFound, Throttled, Unavailable
 from shared.storage.s3 import PART_BYTES, S3ObjectStore
 
 KEY = "documents/0190a1b2-c3d4-7e5f-8a9b-0123456789ab/original"
@@ -61,6 +61,15 @@ def store(**scripts: list[Any]) -> tuple[S3ObjectStore, ScriptedClient]:
     return S3ObjectStore(client, "bucket"), client
 
 
+def conditional(**scripts: list[Any]) -> tuple[S3ObjectStore, ScriptedClient]:
+    """The same, on a server that was just seen to honour `If-None-Match`."""
+    probe = {"put_object": [answered(ETag='"e"'), refusal(412, "PreconditionFailed")], "delete_object": [answered()]}
+    opened, client = store(**{name: probe.get(name, []) + scripts.get(name, []) for name in {*probe, *scripts}})
+    assert opened.creates_only()
+    client.calls.clear()
+    return opened, client
+
+
 def put(opened: S3ObjectStore, *, create_only: bool = True) -> ObjectReference:
     return opened.put(KEY, b"x", media_type=TEXT, create_only=create_only, metadata={"filename": "ä 1%"})
 
@@ -83,7 +92,7 @@ def put(opened: S3ObjectStore, *, create_only: bool = True) -> ObjectReference:
     ],
 )
 def test_a_refusal_is_told_in_our_words_and_tells_no_secret(error: Exception, expected: type[DocuElevateError]) -> None:
-    opened, _ = store(put_object=[error], head_object=[described(**{"write-id": "other"})])
+    opened, _ = conditional(put_object=[error], head_object=[described(**{"write-id": "other"})])
     with pytest.raises(expected) as raised:
         put(opened)
     assert SECRET not in str(raised.value)
@@ -98,7 +107,7 @@ def test_the_pause_a_server_asks_for_is_passed_on() -> None:
 
 
 def test_metadata_travel_as_ascii_with_the_digest() -> None:
-    opened, client = store(put_object=[answered(ETag='"e"')])
+    opened, client = conditional(put_object=[answered(ETag='"e"')])
     reference = put(opened)
     (request,) = client.asked("put_object")
     assert request["Metadata"]["filename"] == "%C3%A4%201%25"
@@ -108,13 +117,13 @@ def test_metadata_travel_as_ascii_with_the_digest() -> None:
 
 
 def test_a_conflict_of_simultaneous_writers_is_asked_again() -> None:
-    opened, client = store(put_object=[refusal(409, "ConditionalRequestConflict"), answered(ETag='"e"')])
+    opened, client = conditional(put_object=[refusal(409, "ConditionalRequestConflict"), answered(ETag='"e"')])
     assert put(opened).etag == "e"
     assert len(client.asked("put_object")) == 2
 
 
 def test_a_conflict_that_does_not_end_is_an_unavailable_store() -> None:
-    opened, _ = store(put_object=[refusal(409, "ConditionalRequestConflict")] * 4)
+    opened, _ = conditional(put_object=[refusal(409, "ConditionalRequestConflict")] * 4)
     with pytest.raises(Unavailable):
         put(opened)
 
@@ -126,12 +135,14 @@ def test_an_own_write_whose_answer_got_lost_is_no_conflict() -> None:
         written.update(request["Metadata"])
         raise refusal(412, "PreconditionFailed")
 
-    opened, _ = store(put_object=[lose], head_object=[lambda _: described(**written)])
+    opened, _ = conditional(put_object=[lose], head_object=[lambda _: described(**written)])
     assert put(opened).etag == "e"
 
 
 def test_the_write_of_another_is_a_conflict() -> None:
-    opened, _ = store(put_object=[refusal(412, "PreconditionFailed")], head_object=[described(**{"write-id": "other"})])
+    opened, _ = conditional(
+        put_object=[refusal(412, "PreconditionFailed")], head_object=[described(**{"write-id": "other"})]
+    )
     with pytest.raises(ObjectExists):
         put(opened)
 
@@ -206,8 +217,8 @@ def test_a_long_stream_completed_by_a_request_whose_answer_got_lost_is_there() -
 def test_a_server_that_ignores_conditions_is_seen_through() -> None:
     gone = refusal(404, "404")
     opened, client = store(
-        put_object=[answered(ETag='"e"')] * 2,
-        delete_object=[answered()] * 2,
+        put_object=[answered(ETag='"e"')] * 4,
+        delete_object=[answered()] * 3,
         head_object=[described(), gone, described()],
         head_bucket=[answered()],
     )
@@ -221,7 +232,7 @@ def test_a_server_that_ignores_conditions_is_seen_through() -> None:
 
 def test_a_server_that_honours_conditions_is_believed() -> None:
     opened, client = store(
-        put_object=[answered(ETag='"e"'), refusal(412, "PreconditionFailed")],
+        put_object=[answered(ETag='"e"')],
         delete_object=[refusal(412, "PreconditionFailed"), answered(), answered(), refusal(412, "PreconditionFailed")],
         head_object=[described()] * 4,
     )
@@ -242,3 +253,67 @@ def test_a_server_without_versions_still_removes_a_prefix() -> None:
     )
     assert opened.delete_prefix("documents/0190a1b2-c3d4-7e5f-8a9b-0123456789ab/") == 1
     assert [request["Key"] for request in client.asked("delete_object")] == [KEY]
+
+
+def without_conditions(**scripts: list[Any]) -> S3ObjectStore:
+    probe = {"put_object": [answered(ETag='"e"')] * 3, "delete_object": [answered()]}
+    client = ScriptedClient(**{name: probe.get(name, []) + scripts.get(name, []) for name in {*probe, *scripts}})
+    return S3ObjectStore(client, "bucket", require_conditional_writes="put_object" not in scripts)
+
+
+def test_create_only_looks_first_where_the_server_does_not() -> None:
+    free = without_conditions(head_object=[refusal(404, "404")], head_bucket=[answered()], put_object=[answered()])
+    put(free)
+    with pytest.raises(ObjectExists):
+        put(without_conditions(head_object=[described()], put_object=[]))
+    assert free.weakness()
+
+
+def test_where_conditional_writes_are_required_nothing_is_written_without_them() -> None:
+    with pytest.raises(Unavailable, match="one replica"):
+        put(without_conditions())
+
+
+def test_a_server_that_refuses_the_condition_itself_is_no_reason_to_refuse_the_write() -> None:
+    opened, client = store(
+        put_object=[answered(), *[refusal(501, "NotImplemented")] * 2, answered(ETag='"e"')],
+        delete_object=[answered()],
+        head_object=[refusal(404, "404")],
+        head_bucket=[answered()],
+    )
+    put(opened)
+    assert "IfNoneMatch" not in client.asked("put_object")[-1]
+
+
+def test_names_of_metadata_in_capitals_are_the_same_names() -> None:
+    opened, _ = store(head_object=[described(Filename="a", Sha256="abc")])
+    info = opened.head(KEY)
+    assert info is not None
+    assert (info.sha256, info.metadata) == ("abc", {"filename": "a"})
+
+
+def test_a_server_that_sends_what_is_there_whatever_the_condition_says_is_noticed() -> None:
+    opened, _ = store(
+        head_object=[described()], get_object=[answered(Body=io.BytesIO(b"else"), ETag='"other"', Metadata={})]
+    )
+    source = opened.head("incoming/a")
+    assert source is not None
+    with pytest.raises(ObjectChanged):
+        opened.copy(source, KEY, media_type=TEXT)
+
+
+def test_parts_that_a_server_does_not_copy_are_carried() -> None:
+    opened, client = store(
+        create_multipart_upload=[answered(UploadId="u")] * 3,
+        abort_multipart_upload=[answered()],
+        upload_part=[answered(ETag='"p"')] * 4,
+        upload_part_copy=[answered()],
+        get_object=[answered(Body=io.BytesIO(b"x")), answered(Body=io.BytesIO(b"y"))],
+        complete_multipart_upload=[answered(), answered(ETag='"e"')],
+        delete_object=[answered()],
+        head_object=[described()],
+    )
+    with opened.writer(KEY) as writer:
+        writer.write(b"x" * (PART_BYTES + 1))
+        writer.commit(media_type=TEXT)
+    assert [request["Body"] for request in client.asked("upload_part")][2:] == [b"x", b"y"]

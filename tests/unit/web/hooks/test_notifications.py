@@ -113,6 +113,12 @@ def test_a_key_that_was_not_encoded_can_still_be_found() -> None:
     assert named.keys == ("incoming/1 1 100%.pdf", "incoming/1+1 100%.pdf")
 
 
+def test_a_key_of_ceph_is_as_it_stands() -> None:
+    content = {"Records": [record(key="incoming/1+1 100%20.pdf", versionId="") | {"eventSource": "ceph:s3"}]}
+    [named] = read_notification(content).objects
+    assert (named.keys[0], named.version_id) == ("incoming/1+1 100%20.pdf", None)
+
+
 def test_a_key_of_eventbridge_is_never_decoded() -> None:
     detail = EVENT_BRIDGE["detail"] | {"object": {"key": "incoming/1+1%20.pdf"}}  # type: ignore[operator]
     [named] = read_notification(EVENT_BRIDGE | {"detail": detail}).objects
