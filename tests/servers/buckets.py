@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from shared.storage.s3 import S3ObjectStore, s3_client
 from shared.storage.settings import ObjectStoreSettings
 from tests.servers.ceph import S3Server
@@ -37,7 +39,25 @@ def new_bucket(server: S3Server, *, versioned: bool = False) -> Iterator[S3Objec
 
 
 def _remove(client: Any, bucket: str) -> None:
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-            client.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
-    client.delete_bucket(Bucket=bucket)
+    S3ObjectStore(client, bucket).remove_leftovers(0)
+    for key, version in [*_everything(client, bucket)]:
+        client.delete_object(Bucket=bucket, Key=key, **version)
+    try:
+        client.delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        # Of an upload that was broken off, some servers keep the folder.
+        if error.response["Error"]["Code"] != "BucketNotEmpty" or [*_everything(client, bucket)]:
+            raise
+
+
+def _everything(client: Any, bucket: str) -> Iterator[tuple[str, dict[str, str]]]:
+    try:
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                yield entry["Key"], {"VersionId": entry["VersionId"]}
+    except ClientError as error:
+        # Servers without versions.
+        if error.response["Error"]["Code"] != "NotImplemented":
+            raise
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            yield from ((entry["Key"], {}) for entry in page.get("Contents", ()))

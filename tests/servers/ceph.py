@@ -61,6 +61,7 @@ rgw_enable_usage_log = false
 rgw_enable_gc_threads = false
 rgw_enable_lc_threads = false
 rgw_thread_pool_size = 32
+rgw_trust_forwarded_https = true
 """
 
 

@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -66,7 +66,8 @@ class S3Proxy:
     `seconds_ahead` moves the server's clock: what was written before the proxy's answer is that much older.
     """
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, headers: Mapping[str, str]) -> None:
+        self.headers = headers
         target = urlsplit(endpoint_url)
         self.upstream = (target.hostname or "127.0.0.1", target.port or 80)
         self.faults: list[Fault] = []
@@ -107,9 +108,9 @@ class S3Proxy:
 
 
 @contextmanager
-def s3_proxy(endpoint_url: str) -> Iterator[S3Proxy]:
-    """A proxy for the length of the block."""
-    proxy = S3Proxy(endpoint_url)
+def s3_proxy(endpoint_url: str, headers: Mapping[str, str] | None = None) -> Iterator[S3Proxy]:
+    """A proxy for the length of the block; it adds `headers` to each request."""
+    proxy = S3Proxy(endpoint_url, headers or {})
     threading.Thread(target=proxy.server.serve_forever, daemon=True).start()
     try:
         yield proxy
@@ -199,6 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in self.headers.items():
             if name.lower() not in ("connection", "expect"):
                 upstream.putheader(name, value)
+        for name, value in self.owner.headers.items():
+            upstream.putheader(name, value)
         upstream.endheaders()
 
     def _answer(
