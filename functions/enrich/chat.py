@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_PAUSE_SECONDS = 60.0
+LEAST_SECONDS = 5.0
+"""In less nobody is asked: a call that is given up has been paid for."""
+
 FORMATS = ("json_schema", "json_object", "text")
 _MOST_REFUSALS = 6
 
@@ -104,14 +107,24 @@ class Chat:
     _paused_until: float = field(default=0.0, init=False)
 
     def ask(self, messages: Sequence[dict[str, str]], max_tokens: int, at_most_seconds: float) -> Reply:
-        """Ask once. Raises Throttled, Unavailable, ExtractorFailed, ContextTooLong, Declined, Unreadable."""
-        if (pause := self._paused_until - time.monotonic()) > 0:
-            raise Throttled("the language model has asked for a pause", pause)
+        """Ask once, after the pause that the server has asked for, where that fits in.
+
+        Raises Throttled, Unavailable, ExtractorFailed, ContextTooLong, Declined, Unreadable.
+        """
+        left = at_most_seconds - self._wait(at_most_seconds - LEAST_SECONDS)
         try:
-            return _reply(self._accepted(messages, max_tokens, min(self.timeout_seconds, at_most_seconds)))
+            return _reply(self._accepted(messages, max_tokens, min(self.timeout_seconds, left)))
         except Throttled as throttled:
             self._pause(throttled.retry_after_seconds)
             raise
+
+    def _wait(self, at_most_seconds: float) -> float:
+        """Wait for the end of the pause; the seconds it took. Raises Throttled where it is longer than that."""
+        pause = max(0.0, self._paused_until - time.monotonic())
+        if pause > max(0.0, at_most_seconds):
+            raise Throttled("the language model has asked for a pause", pause)
+        time.sleep(pause)
+        return pause
 
     def _accepted(self, messages: Sequence[dict[str, str]], max_tokens: int, seconds: float) -> bytes:
         """The body of the answer; a request that is refused for its form is made in another. Refusals cost nothing."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from functions.enrich.answer import Answer, BadAnswer, parsed, schema
-from functions.enrich.chat import FORMATS, Chat, ContextTooLong, Declined, Dialect, Reply, Unreadable
+from functions.enrich.chat import FORMATS, LEAST_SECONDS, Chat, ContextTooLong, Declined, Dialect, Reply, Unreadable
 from functions.enrich.checking import checked
 from functions.enrich.combining import combined
 from functions.enrich.extractor import Extraction, ExtractorFailed, Hints, MetadataExtractor, Usage
@@ -25,7 +25,6 @@ CHECKS_VERSION = "1"
 """Raise with every change of what is believed of an answer, or of how it is joined with the rules' values."""
 
 MAX_BAD_ANSWERS = 2
-LEAST_SECONDS = 5.0
 SECONDS_TO_STORE = 10.0
 """Left of the step's time when a call ends, to store what it has brought."""
 

@@ -344,9 +344,18 @@ def test_the_wish_of_a_busy_server_is_told_and_kept(server: OpenAiServer, make: 
     extractor = make()
     for _ in range(3):
         with pytest.raises(Throttled) as throttled:
-            extractor.extract(text_of(INVOICE), hints())
+            extractor.extract(text_of(INVOICE), hints(seconds=40))
     assert throttled.value.retry_after_seconds and 0 < throttled.value.retry_after_seconds <= 30
     assert len(server.requests) == 1
+
+
+def test_a_short_pause_is_waited_for_within_the_step(server: OpenAiServer, make: Make) -> None:
+    server.script = [error(429, retry_after_ms="200")]
+    extractor = make()
+    with pytest.raises(Throttled):
+        extractor.extract(text_of(INVOICE), hints())
+    assert extractor.extract(text_of(INVOICE), hints()).extractor == "openai"
+    assert len(server.requests) == 2
 
 
 SLOW = {
