@@ -14,6 +14,7 @@ import click
 
 from local.dead_letter_commands import dead_letters
 from local.replay_commands import events, rebuild, replay, replays
+from local.s3_commands import s3_notifications
 from local.sweep_command import sweep
 from local.terminal import DEFAULT_URL, Connection, connected, plain, row, segment, write_json
 
@@ -281,6 +282,7 @@ def status(connection: Connection) -> None:
 
 main.add_command(dead_letters)
 main.add_command(sweep)
+main.add_command(s3_notifications)
 
 
 def _say_outcome(outcome: "Outcome") -> None:

@@ -11,6 +11,7 @@ that never look at it before every write: then two writers in one instant may bo
 import base64
 import hashlib
 import io
+import logging
 import secrets
 import threading
 import time
@@ -69,6 +70,7 @@ _SHA256 = "sha256"
 _WRITE_ID = "write-id"
 _THROTTLING = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed"}
+_log = logging.getLogger(__name__)
 _PLAIN_CHARACTERS = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 
@@ -496,6 +498,8 @@ class S3ObjectStore:
         with self._probing:
             if self._creates_only is None:
                 self._creates_only = self._probed(self._refuses_second_write)
+                if not self._creates_only:
+                    _log.warning(NO_CONDITIONAL_WRITES)
             return self._creates_only
 
     def _deletes_matching(self) -> bool:

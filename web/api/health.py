@@ -22,6 +22,9 @@ from web.reads import status_counts
 
 TIMEOUT_SECONDS = 3.0
 NEEDED = frozenset({"database", "object_store"})
+Check = Callable[[], str | None]
+"""Raises where the dependency does not answer; may say what it does not promise although it does."""
+
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -48,8 +51,8 @@ def status(request: Request) -> Response:
         return json_answer(status_counts(session, owner_of(request)))
 
 
-def _checks(context: Context) -> dict[str, Callable[[], None]]:
-    checks: dict[str, Callable[[], None]] = {
+def _checks(context: Context) -> dict[str, Check]:
+    checks: dict[str, Check] = {
         "database": lambda: require_current(context.engine),
         "object_store": lambda: _look(context),
         "broker": lambda: _connect(context.settings.broker_url),
@@ -58,27 +61,28 @@ def _checks(context: Context) -> dict[str, Callable[[], None]]:
     return checks | {"search": lambda: _discard(search.generation)} if search else checks
 
 
-async def _ask(name: str, check: Callable[[], None], states: dict[str, DependencyState]) -> None:
-    started, problem = time.monotonic(), f"no answer within {TIMEOUT_SECONDS:g} s"
+async def _ask(name: str, check: Check, states: dict[str, DependencyState]) -> None:
+    started = time.monotonic()
+    ok, message = False, f"no answer within {TIMEOUT_SECONDS:g} s"
     with anyio.move_on_after(TIMEOUT_SECONDS):
-        problem = await anyio.to_thread.run_sync(_problem, check, abandon_on_cancel=True)
+        ok, message = await anyio.to_thread.run_sync(_answer, check, abandon_on_cancel=True)
     took_ms = round((time.monotonic() - started) * 1000, 1)
-    states[name] = DependencyState(ok=not problem, message=problem or None, took_ms=took_ms)
+    states[name] = DependencyState(ok=ok, message=message or None, took_ms=took_ms)
 
 
-def _problem(check: Callable[[], None]) -> str:
-    """What is wrong, in words of ours; empty where nothing is."""
+def _answer(check: Check) -> tuple[bool, str]:
+    """Whether it works, and what there is to say of it, in words of ours."""
     try:
-        check()
+        return True, check() or ""
     except DocuElevateError as error:
-        return str(error)
+        return False, str(error)
     except SQLAlchemyError:
-        return "the database does not answer"
-    return ""
+        return False, "the database does not answer"
 
 
-def _look(context: Context) -> None:
+def _look(context: Context) -> str | None:
     context.store.head(keys.tombstone(_NOBODY))
+    return context.store.weakness()
 
 
 def _connect(url: str | None) -> None:
