@@ -14,6 +14,7 @@ class Possible(StrEnum):
     UNLOCK = "password"
     RETRY = "retry"
     LANGUAGE = "language"
+    ENGINE = "engine"
     ACCEPT = "accept"
     REPLACE = "replace"
     RESTORE = "restore"
@@ -28,8 +29,12 @@ _SAME = {
 }
 
 
-def possible_actions(document: Document, failed: str | None, *, in_review: bool) -> tuple[Possible, ...]:
-    """The actions, best first. `failed` is the step that the run failed at, `in_review` that a person is to decide."""
+def possible_actions(
+    document: Document, failed: str | None, *, in_review: bool, choice_of_engines: bool = False
+) -> tuple[Possible, ...]:
+    """The actions, best first. `failed` is the step that the run failed at, `in_review` that a person is to decide,
+    `choice_of_engines` that more than one recognizes text here.
+    """
     if document.trashed_at is not None:
         return (Possible.RESTORE,)
     found = [Possible.REVIEW] if in_review else []
@@ -37,6 +42,9 @@ def possible_actions(document: Document, failed: str | None, *, in_review: bool)
         found += _about_failure(document, failed)
     elif document.status == Status.READY.value:
         found += [Possible.RETRY, *([Possible.LANGUAGE] if document.recognized else [])]
+    if choice_of_engines and Possible.LANGUAGE in found:
+        # Who may name another language may as well ask somebody else.
+        found.insert(found.index(Possible.LANGUAGE) + 1, Possible.ENGINE)
     return tuple(dict.fromkeys([*found, Possible.REPLACE]))
 
 

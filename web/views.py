@@ -63,7 +63,13 @@ def cost_view(cost: Cost) -> CostView:
 
 
 def detail(
-    document: Document, tags: Iterable[str], steps: Sequence[DocumentStep], cost: Cost, replaces: str | None = None
+    document: Document,
+    tags: Iterable[str],
+    steps: Sequence[DocumentStep],
+    cost: Cost,
+    replaces: str | None = None,
+    *,
+    choice_of_engines: bool = False,
 ) -> DocumentDetail:
     """The document with everything that is known of it; `replaces` names the one that it stands in for."""
     current = sorted(
@@ -83,7 +89,10 @@ def detail(
             "warnings": tuple(Notice.model_validate(notice) for notice in document.warnings or ()),
             "failure": _failure(document, current),
             "actions": possible_actions(
-                document, failed.step if failed else None, in_review=review_state(document) is ReviewState.PENDING
+                document,
+                failed.step if failed else None,
+                in_review=review_state(document) is ReviewState.PENDING,
+                choice_of_engines=choice_of_engines,
             ),
             "replaces": replaces,
             "replaced_by": document.replaced_by,

@@ -22,6 +22,7 @@ from web.api.models import (
 from web.api.parameters import CURSOR, DOCUMENT_FILTERS, IDEMPOTENCY_KEY, IF_MATCH, ORDERING, PAGE_SIZE, PURGE
 from web.api.upload import replace, upload
 from web.context import context_of
+from web.engines import require_engine
 from web.errors import Forbidden
 from web.filters import document_filters, flag, page_size
 from web.reads import DEFAULT_ORDERING, document_detail, facets, list_documents, timeline
@@ -53,8 +54,10 @@ def facets_(request: Request) -> Response:
 
 def detail(request: Request) -> Response:
     """Show a document with its steps, metadata and failure; the ETag is its version, for `If-Match`."""
-    with reading(context_of(request).engine) as session:
-        document = document_detail(session, owner_of(request), request.path_params["id"])
+    context = context_of(request)
+    several = len(context.settings.engines) > 1
+    with reading(context.engine) as session:
+        document = document_detail(session, owner_of(request), request.path_params["id"], choice_of_engines=several)
     return json_answer(document, headers={"ETag": f'"{document.version}"'})
 
 
@@ -112,6 +115,7 @@ async def run_again(request: Request) -> Response:
     """Start a new run from a step; what is unchanged is not worked on again unless `force` says so."""
     wanted = await read_json(request, ReplayRequest)
     context = context_of(request)
+    require_engine(context.settings.engines, wanted.options.ocr_engine)
     answer = await run_in_threadpool(replay, context.engine, owner_of(request), request.path_params["id"], wanted)
     context.relay.wake()
     return json_answer(answer, 202)

@@ -41,8 +41,10 @@ class DocumentPage:
     def __call__(self, request: Request) -> Response:
         """The page. Raises NotFound."""
         owner = owner_of(request)
-        with reading(context_of(request).engine) as session:
-            document = document_detail(session, owner, request.path_params["id"])
+        context = context_of(request)
+        several = len(context.settings.engines) > 1
+        with reading(context.engine) as session:
+            document = document_detail(session, owner, request.path_params["id"], choice_of_engines=several)
             counts = frame_counts(session, request)
             known = facets(session, owner)
             others = replacements(session, owner, document)
@@ -69,6 +71,7 @@ def _values(request: Request, document: DocumentDetail) -> dict[str, Any]:
         "restarts": _RESTARTS,
         "channel": words.CHANNEL_NAMES.get(document.channel, document.channel),
         "languages": words.LANGUAGE_NAMES,
+        "engines": {name: words.ENGINE_NAMES.get(name, name) for name in context_of(request).settings.engines},
         "may_purge": context_of(request).settings.allow_file_delete,
         "document_types": [each.value for each in DocumentType],
     }

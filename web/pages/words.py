@@ -59,6 +59,11 @@ CHANNEL_NAMES: Final[Mapping[str, str]] = {
     "cli": "Command line",
 }
 
+ENGINE_NAMES: Final[Mapping[str, str]] = {
+    "tesseract": "Tesseract, on this server",
+    "azure": "Azure Document Intelligence",
+}
+
 LANGUAGE_NAMES: Final[Mapping[str, str]] = {
     "ar": "Arabic",
     "cs": "Czech",

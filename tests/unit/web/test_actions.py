@@ -51,3 +51,18 @@ def test_documents_that_need_nothing() -> None:
 
 def test_from_the_trash_there_is_one_way() -> None:
     assert actions(document("trashed", trashed_at=datetime.now(UTC))) == [Possible.RESTORE]
+
+
+@pytest.mark.parametrize(
+    ("found", "failed"),
+    [(document("attention", "ocr_failed"), "ocr"), (document("ready", recognized={"pages": 1}), None)],
+)
+def test_another_engine_is_offered_beside_another_language(found: Document, failed: str | None) -> None:
+    offered = possible_actions(found, failed, in_review=False, choice_of_engines=True)
+    assert offered[offered.index(Possible.LANGUAGE) + 1] is Possible.ENGINE
+    assert Possible.ENGINE not in possible_actions(found, failed, in_review=False)
+
+
+def test_no_engine_helps_where_nothing_was_recognized() -> None:
+    found = document("attention", "corrupt")
+    assert Possible.ENGINE not in possible_actions(found, "convert", in_review=False, choice_of_engines=True)

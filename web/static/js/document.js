@@ -216,6 +216,10 @@ function mountActions(root, again) {
       event.preventDefault();
       const options = { language: new FormData(form).get("language") };
       act(() => replay(here, { from: "ocr", force: true, options }), again, find("button", form));
+    } else if (form.dataset.act === "other-engine") {
+      event.preventDefault();
+      const options = { ocr_engine: new FormData(form).get("ocr_engine") };
+      act(() => replay(here, { from: "ocr", force: true, options }), again, find("button", form));
     } else if (form.dataset.act === "open-with-password") {
       event.preventDefault();
       unlock(form, here, again);
