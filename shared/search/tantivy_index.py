@@ -25,7 +25,7 @@ from typing import Any
 import tantivy
 
 from shared.errors import Unavailable
-from shared.search import highlight
+from shared.search import highlight, hits
 from shared.search.port import (
     Facet,
     FacetCount,
@@ -34,24 +34,18 @@ from shared.search.port import (
     SearchHit,
     SearchQuery,
     SearchResults,
-    Snippet,
-    SnippetPart,
 )
 from shared.search.query import ParsedQuery, parse
 from shared.search.tantivy_files import damaged_file, missing_file
 from shared.search.tantivy_query import QueryBuilder
-from shared.search.tantivy_schema import ENTRY, SCHEMA, SHOWN_FIELDS, build_schema, documents
+from shared.search.tantivy_schema import ENTRY, SCHEMA, build_schema, documents
 
 WRITER_MEMORY_BYTES = 64_000_000
 BATCH_ENTRIES = 4_000
 """So many entries of `write_all` are committed together."""
 
-PAGES_SHOWN = 5
 _ENGINE_ERRORS = (ValueError, OSError, RuntimeError)
-_PAGES_COMPARED = 10
-_FACET_VALUES = 200
 _log = logging.getLogger(__name__)
-_SHORT_FIELDS = tuple(name for name in SHOWN_FIELDS if name != "summary")
 _SORT_FIELDS = {
     Ordering.DATE: "day",
     Ordering.RECEIVED: "received",
@@ -405,35 +399,23 @@ class _Search:
     def _facets(self, found: tantivy.Query) -> dict[Facet, tuple[FacetCount, ...]]:
         if not self.query.facets:
             return {}
-        wanted = {facet.value: {"terms": {"field": facet.value, "size": _FACET_VALUES}} for facet in self.query.facets}
+        wanted = {
+            facet.value: {"terms": {"field": facet.value, "size": hits.FACET_VALUES}} for facet in self.query.facets
+        }
         counted = self.searcher.aggregate(found, wanted)
         return {facet: _facet_counts(counted[facet.value]["buckets"]) for facet in self.query.facets}
 
     def _hit(self, score: float, address: tantivy.DocAddress, matcher: highlight.Matcher) -> SearchHit:
         document = self.searcher.doc(address)
-        source: dict[str, Any] = _loaded(document)
         document_id = str(document.get_first("document_id"))
-        candidates = source["pages"] if "pages" in source else self._candidates(document_id)
-        pages = highlight.best_pages(candidates, matcher, PAGES_SHOWN)
-        highlights = _highlights(source, matcher)
-        summary = source["summary"] or ""
-        in_summary = matcher.marks(summary)
-        snippets = tuple(highlight.snippet(page) for page in pages)
-        return SearchHit(
-            document_id=document_id,
-            score=score,
-            pages=tuple(page.number for page in pages),
-            snippets=snippets or _opening_snippets(source, summary, in_summary),
-            matched_fields=(*highlights, *(("summary",) if in_summary else ()), *(("pages",) if pages else ())),
-            highlights=highlights,
-        )
+        return hits.hit(document_id, score, _loaded(document), matcher, lambda: self._candidates(document_id))
 
     def _candidates(self, document_id: str) -> list[tuple[int, str]]:
         """The likeliest pages of a long document."""
         if not self.parsed.clauses:
             return []
         wanted = self.page_builder.pages(self.parsed.clauses, document_id)
-        found = self.searcher.search(wanted, _PAGES_COMPARED, count=False).hits
+        found = self.searcher.search(wanted, hits.PAGES_COMPARED, count=False).hits
         return [(number, text) for number, text in (_loaded(self.searcher.doc(address)) for _, address in found)]
 
 
@@ -459,17 +441,3 @@ def _facet_counts(buckets: list[dict[str, Any]]) -> tuple[FacetCount, ...]:
 
 def _facet_value(key: object) -> str:
     return str(int(key)) if isinstance(key, float) else str(key)
-
-
-def _highlights(source: dict[str, Any], matcher: highlight.Matcher) -> dict[str, tuple[SnippetPart, ...]]:
-    values = {name: source[name] or "" for name in _SHORT_FIELDS} | {"tags": ", ".join(source["tags"])}
-    marked = {name: matcher.marks(value) for name, value in values.items()}
-    return {name: highlight.parts(values[name], marks) for name, marks in marked.items() if marks}
-
-
-def _opening_snippets(source: dict[str, Any], summary: str, marks: list[highlight.Mark]) -> tuple[Snippet, ...]:
-    """The summary, or else how the document begins."""
-    if summary:
-        return (highlight.excerpt(None, summary, marks, marks[0].start if marks else 0),)
-    pages = source.get("pages") or ([source["opening"]] if source.get("opening") else [])
-    return tuple(highlight.excerpt(number, text, (), 0) for number, text in pages if text.strip())[:1]

@@ -3,21 +3,15 @@
 import json
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
 
 import tantivy
 
 from shared.search import analyzer
+from shared.search.hits import is_long, source
 from shared.search.port import SearchEntry
 
 SCHEMA = "1"
 """Changes whenever fields or terms change: a new number is a new index, filled from the database."""
-
-INLINE_CHARACTERS = 16_000
-"""Longer documents get an entry per page besides, so that the matching pages of a book are found without reading it."""
-
-OPENING_CHARACTERS = 600
-"""How much of a longer document's beginning is kept with its entry, to be shown when no page matches."""
 
 ENTRY, PAGE = "entry", "page"
 
@@ -46,14 +40,13 @@ def build_schema() -> tantivy.Schema:
 
 def documents(entry: SearchEntry) -> Iterator[tantivy.Document]:
     """The entry's documents: one, and one per page if it is long."""
-    long = sum(len(text) for _, text in entry.pages) > INLINE_CHARACTERS
-    yield _entry_document(entry, inline=not long)
-    if long:
+    yield _entry_document(entry)
+    if is_long(entry):
         for number, text in entry.pages:
             yield _page_document(entry.document_id, number, text)
 
 
-def _entry_document(entry: SearchEntry, *, inline: bool) -> tantivy.Document:
+def _entry_document(entry: SearchEntry) -> tantivy.Document:
     document = tantivy.Document()
     document.add_text("document_id", entry.document_id)
     document.add_text("kind", ENTRY)
@@ -61,7 +54,7 @@ def _entry_document(entry: SearchEntry, *, inline: bool) -> tantivy.Document:
     _add_filters(document, entry)
     _add_dates(document, entry)
     _add_text(document, entry)
-    document.add_bytes("source", _source(entry, inline=inline))
+    document.add_bytes("source", json.dumps(source(entry), ensure_ascii=False).encode("utf-8", "replace"))
     return document
 
 
@@ -132,18 +125,3 @@ def _add_terms(document: tantivy.Document, prefix: str, values: list[str]) -> No
         document.add_text(f"{prefix}body", analysis.body)
         document.add_text(f"{prefix}codes", analysis.codes)
         document.add_text(f"{prefix}tails", analysis.tails)
-
-
-def _source(entry: SearchEntry, *, inline: bool) -> bytes:
-    shown: dict[str, Any] = {name: getattr(entry, name) for name in SHOWN_FIELDS}
-    shown["tags"] = list(entry.tags)
-    if inline:
-        shown["pages"] = [[number, text] for number, text in entry.pages]
-    else:
-        shown["opening"] = next(
-            ([number, text[:OPENING_CHARACTERS]] for number, text in entry.pages if text.strip()), None
-        )
-    return json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")
-
-
-SHOWN_FIELDS = ("title", "filename", "sender", "recipient", "reference_number", "summary")
