@@ -26,6 +26,7 @@ from tests.servers.s3_proxy import s3_proxy
 from tests.servers.s3_servers import minio, minio_binary, rclone_binary
 
 TOKEN = "hook+token/with:odd@characters%2F"
+UNTOLD = "incoming/tag=still/dropped before anybody was told.txt"
 SERVERS = ["ceph", *(["minio"] if minio_binary() else [])]
 
 
@@ -113,6 +114,7 @@ def _server(request: pytest.FixtureRequest, directory: Path, instance: Instance)
 
 
 def test_the_bucket_is_set_up_once_and_what_others_have_set_stays(drop: Drop) -> None:
+    drop.client.put_object(Bucket=drop.bucket, Key=UNTOLD, Body=b"Niemand hat Hollerkoch gemeldet")
     url = ("--hook-url", drop.instance.url)
     before = drop.set_up("--check", *url)
     assert (before["exit"], before["complete"]) == (1, False)
@@ -141,7 +143,7 @@ def test_a_dropped_file_is_found_within_seconds(drop: Drop, capsys: pytest.Captu
         assert [tag["value"] for tag in document["metadata"]["tags"]] == ["Küche 1+1"]
     with capsys.disabled():
         print(f" [{' '.join(f'{seconds:.1f}' for seconds in took)} s from put to ready]", end="")
-    assert not [key for key in drop.left() if key.startswith("incoming/")], "it is taken away once it is safe"
+    assert not [key for key in drop.left() if "Käse" in key], "it is taken away once it is safe"
     [tagged] = drop.instance.found("Apfelstrudel", tag="Küche 1+1")
     assert tagged["id"]
 
@@ -155,3 +157,9 @@ def test_a_whole_folder_dropped_by_rclone_is_taken_in(drop: Drop, tmp_path: Path
         _, document = drop.seconds_until_found(f"Blatt{number}nummer")
         assert [tag["value"] for tag in document["metadata"]["tags"]] == ["rclone"]
     assert len(drop.instance.documents()) == len({document["sha256"] for document in drop.instance.documents()})
+
+
+def test_what_nobody_told_of_is_found_by_listing(drop: Drop) -> None:
+    """rules 16; it was dropped before the notifications were set up."""
+    _, document = drop.seconds_until_found("Hollerkoch")
+    assert [tag["value"] for tag in document["metadata"]["tags"]] == ["still"]
