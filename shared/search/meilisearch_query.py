@@ -7,6 +7,7 @@ query as the beginning of a word; neighbouring words written as one. A query has
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from shared.documents import Status
 from shared.search import analyzer
@@ -19,12 +20,21 @@ MOST_TERMS = 10
 _SORT = {Ordering.DATE: "day", Ordering.RECEIVED: "received", Ordering.TITLE: "sort_title"}
 
 
+class _End(IntEnum):
+    """How much it matters that words are found which only begin so; the server does that for the last one."""
+
+    CLOSED = 0
+    PERHAPS_UNFINISHED = 1
+    BEING_TYPED = 2
+    ASKED_FOR = 3
+
+
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """One term of a query. `open_end` asks for words that begin with it, which the server does for the last one."""
+    """One term of a query."""
 
     text: str
-    open_end: bool = False
+    end: _End = _End.CLOSED
 
 
 def readings(parsed: ParsedQuery) -> list[str]:
@@ -56,12 +66,12 @@ def _ask(parsed: ParsedQuery, units: Sequence[Unit], *, as_codes: bool) -> str:
 
 def _joined(wanted: Sequence[_Word]) -> str:
     """What is only the beginning of a word goes to the end."""
-    return " ".join(word.text for word in sorted(wanted, key=lambda word: word.open_end))
+    return " ".join(word.text for word in sorted(wanted, key=lambda word: word.end))
 
 
 def _is_closed(wanted: Sequence[_Word]) -> bool:
     """A blank at the end tells the server that the last word is whole."""
-    return not any(word.open_end for word in wanted)
+    return not any(word.end for word in wanted)
 
 
 def _unit(unit: Unit, *, as_codes: bool) -> Iterator[_Word]:
@@ -74,13 +84,13 @@ def _unit(unit: Unit, *, as_codes: bool) -> Iterator[_Word]:
 
 def _wanted(clause: Clause, *, as_codes: bool) -> Iterator[_Word]:
     if clause.code and (as_codes or len(clause.terms) == 1):
-        yield _word(clause.code, open_end=clause.unfinished or _is_beginning(clause))
+        yield _word(clause.code, _end(clause))
     elif clause.open_end and not _is_unspaced(clause) and len(clause.terms) > 1:
         yield _phrase(clause.terms[:-1])
-        yield _word(clause.terms[-1], open_end=True)
+        yield _word(clause.terms[-1], _End.BEING_TYPED)
     elif clause.code:
         yield _phrase(clause.terms[:-1])
-        yield _word(clause.terms[-1], open_end=clause.unfinished)
+        yield _word(clause.terms[-1], _end(clause))
     else:
         yield _phrase(clause.terms)
 
@@ -91,20 +101,24 @@ def _excluded(clause: Clause) -> Iterator[str]:
         yield f"-{clause.code}"
 
 
-def _is_beginning(clause: Clause) -> bool:
-    """Whether it was typed with an asterisk, or may be a piece of a longer number."""
-    return bool(clause.openings) and (not clause.parts or analyzer.has_digit(clause.code)) and not clause.typos
+def _end(clause: Clause) -> _End:
+    """An asterisk asks for it, the last word is being typed, and a number may be a piece of a longer one."""
+    if clause.unfinished:
+        return _End.BEING_TYPED
+    if clause.openings and not clause.parts and not clause.typos:
+        return _End.ASKED_FOR
+    return _End.PERHAPS_UNFINISHED if clause.parts and analyzer.has_digit(clause.code) else _End.CLOSED
 
 
 def _is_unspaced(clause: Clause) -> bool:
     return analyzer.is_unspaced(clause.terms[-1])
 
 
-def _word(term: str, *, open_end: bool) -> _Word:
+def _word(term: str, end: _End) -> _Word:
     """Quotes keep typos out of what has digits; the server itself does that for numbers, which may be unfinished."""
     if analyzer.has_digit(term) and not term.isdecimal():
         return _Word(f'"{term}"')
-    return _Word(term, open_end)
+    return _Word(term, end)
 
 
 def _phrase(terms: Sequence[str]) -> _Word:

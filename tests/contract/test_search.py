@@ -1,6 +1,8 @@
 """What every search engine must do alike: which documents a query finds, in which order, on which pages, marked how."""
 
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 
 from shared.documents import Status
 from shared.errors import Unavailable
+from shared.search.meilisearch_client import MeilisearchClient
+from shared.search.meilisearch_index import MeilisearchSearchIndex
 from shared.search.port import (
     Facet,
     FacetCount,
@@ -20,17 +24,37 @@ from shared.search.port import (
     SnippetPart,
 )
 from shared.search.tantivy_index import TantivySearchIndex
+from tests.servers.meilisearch import search_server
 
 RECEIVED = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=["embedded"])
+KINDS = ["embedded", "meilisearch"]
+
+
+@contextmanager
+def fresh_index(kind: str, directory: Path) -> Iterator[SearchIndex]:
+    """An empty index. Meilisearch is a stand-in that ranks as documented, or the server of MEILISEARCH_URL."""
+    if kind == "embedded":
+        made: SearchIndex = TantivySearchIndex(directory / "search")
+        made.prepare()
+        yield made
+        made.close()
+        return
+    with search_server() as (url, key):
+        name = f"documents-{uuid.uuid4().hex[:8]}"
+        made = MeilisearchSearchIndex(MeilisearchClient(url, key), name=name)
+        made.prepare()
+        yield made
+        made.reset()
+        made.close()
+
+
+@pytest.fixture(params=KINDS)
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SearchIndex]:
     """A fresh index of each kind."""
-    made: SearchIndex = {"embedded": TantivySearchIndex}[request.param](tmp_path / "search")
-    made.prepare()
-    yield made
-    made.close()
+    with fresh_index(request.param, tmp_path) as made:
+        yield made
 
 
 def entry(document_id: str, text: str = "", **fields: object) -> SearchEntry:
@@ -150,13 +174,11 @@ TABLE: list[tuple[str, list[str]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
-    made = TantivySearchIndex(tmp_path_factory.mktemp("library"))
-    made.prepare()
-    made.write_all(entry(document_id, text) for document_id, text in LIBRARY.items())
-    yield made
-    made.close()
+@pytest.fixture(scope="module", params=KINDS)
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
+    with fresh_index(request.param, tmp_path_factory.mktemp("library")) as made:
+        made.write_all(entry(document_id, text) for document_id, text in LIBRARY.items())
+        yield made
 
 
 @pytest.mark.parametrize(("text", "expected"), TABLE)
@@ -412,3 +434,5 @@ def test_a_reset_empties_the_index_and_starts_a_new_generation(index: SearchInde
 def test_a_missing_index_is_unavailable_not_empty(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         ask(TantivySearchIndex(tmp_path / "none"), "text")
+    with search_server() as (url, key), pytest.raises(Unavailable):
+        ask(MeilisearchSearchIndex(MeilisearchClient(url, key), name="documents-none"), "text")
