@@ -431,11 +431,18 @@ class S3ObjectStore:
         """Remove all versions of everything under a prefix, and the uploads that were never completed."""
         check_prefix(prefix)
         self._abort_uploads(lambda key, age_seconds: key.startswith(prefix))
-        doomed = [*self._versions(prefix)]
+        doomed: dict[str, list[dict[str, str]]] = {}
+        for key, version in self._versions(prefix):
+            doomed.setdefault(key, []).append(version)
         with ThreadPoolExecutor(_DELETING_THREADS) as threads:
-            for done in [threads.submit(self._delete, key, **version) for key, version in doomed]:
+            for done in [threads.submit(self._delete_versions, key, versions) for key, versions in doomed.items()]:
                 done.result()
-        return len({key for key, _ in doomed})
+        return len(doomed)
+
+    def _delete_versions(self, key: str, versions: Sequence[dict[str, str]]) -> None:
+        # One after the other: a server that moves an older version up to be the current one may lose count otherwise.
+        for version in versions:
+            self._delete(key, **version)
 
     def _versions(self, prefix: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Key and version of everything under a prefix, delete markers too."""
