@@ -5,20 +5,20 @@ A change and the event that tells of it are committed together; the relay publis
 
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Engine, Text, cast, delete, or_, select, update
+from sqlalchemy import Engine, Text, cast, delete, select
 from sqlalchemy.orm import Session
 
 from shared.database.documents import apply_metadata, enqueue, locked_document, touch
 from shared.database.engine import reading, writing
+from shared.database.forgetting import became, redact
 from shared.database.tables import (
-    ArchivedEvent,
     ContentClaim,
     DeadLetter,
     Document,
     DocumentStep,
+    Finding,
     IdempotencyKey,
     LedgerEntry,
     OutboxEvent,
@@ -31,8 +31,6 @@ from shared.events import (
     DocumentRestored,
     DocumentUpdated,
     EventData,
-    ObjectCreated,
-    from_json,
     new_event,
     version_id,
 )
@@ -103,8 +101,7 @@ def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> N
         found = session.get(Document, document_id) or session.get(Tombstone, document_id)
         if found is None or found.owner != owner:
             raise NotFound("There is no such document.")
-        sources = session.scalars(select(LedgerEntry).where(_became(document_id))).all()
-        letters = session.scalars(select(DeadLetter.key).where(DeadLetter.document_id == document_id)).all()
+        sources = session.scalars(select(LedgerEntry).where(became(document_id))).all()
     store.put(keys.tombstone(document_id), b"{}", media_type="application/json")
     # As long as the ledger still knows their names.
     for source in sources:
@@ -114,7 +111,8 @@ def purge(engine: Engine, store: ObjectStore, owner: str, document_id: str) -> N
     with writing(engine) as session:
         document = locked_document(session, document_id)
         if document is not None:
-            _forget(session, document, [source.key for source in sources])
+            _forget(session, document)
+        letters = session.scalars(select(DeadLetter.key).where(DeadLetter.document_id == document_id)).all()
     for letter in letters:
         # The row names the last arrival; what arrived before of the same event lies beside it.
         store.delete_prefix(letter.rpartition("-")[0] + "-")
@@ -231,7 +229,7 @@ def _status_of_run(session: Session, document: Document) -> Status:
     return Status.PROCESSING if states & {StepState.WAITING, StepState.RUNNING} else Status.READY
 
 
-def _forget(session: Session, document: Document, source_keys: list[str]) -> None:
+def _forget(session: Session, document: Document) -> None:
     version = document.version + 1
     session.add(
         Tombstone(
@@ -249,16 +247,10 @@ def _forget(session: Session, document: Document, source_keys: list[str]) -> Non
         runid=document.runid,
         event_id=version_id(document.id, DocumentPurged.type, version),
     )
-    # First, since record locks these rows before it archives what names the file.
-    for entry in session.scalars(select(LedgerEntry).where(_became(document.id)).with_for_update()):
-        entry.key, entry.received = keys.forgotten(entry.key), None
-    session.flush()
-    _redact(session, document.id, source_keys)
+    redact(session, document.id)
     _forget_answers(session, document)
-    for table in (ContentClaim, OutboxEvent):
+    for table in (ContentClaim, OutboxEvent, Finding):
         session.execute(delete(table).where(table.document_id == document.id))
-    letters = update(DeadLetter).where(DeadLetter.document_id == document.id)
-    session.execute(letters.values(message=None, state="purged"))
     session.delete(document)
     session.flush()
     enqueue(session, purged)
@@ -270,24 +262,3 @@ def _forget_answers(session: Session, document: Document) -> None:
     for kept in session.scalars(select(IdempotencyKey).where(IdempotencyKey.owner == document.owner, about)):
         files = [file | {"filename": ""} if file["id"] == document.id else file for file in kept.answer["documents"]]
         kept.answer = kept.answer | {"documents": files}
-
-
-def _became(document_id: str) -> ColumnElement[bool]:
-    """Dropped files that became this document, or were found to equal it."""
-    return or_(LedgerEntry.document_id == document_id, LedgerEntry.duplicate_of == document_id)
-
-
-def _redact(session: Session, document_id: str, source_keys: list[str]) -> None:
-    """Take what is personal out of the archive: an event keeps its attributes and loses its data."""
-    for row in session.scalars(select(ArchivedEvent).where(ArchivedEvent.document_id == document_id)):
-        row.body = _without_data(row.body, {"document_id": document_id})
-    subjects = [quote(key) for key in source_keys] + source_keys
-    created = ArchivedEvent.type == ObjectCreated.type
-    for row in session.scalars(select(ArchivedEvent).where(created, ArchivedEvent.subject.in_(subjects))):
-        row.subject, row.body = "", _without_data(row.body, {})
-
-
-def _without_data(body: str, kept: dict[str, str]) -> str:
-    event = from_json(body)
-    subject = event.subject if kept else ""
-    return event.model_copy(update={"payload": kept | {"purged": True}, "subject": subject}).to_json()

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from shared.database.charges import book
 from shared.database.documents import locked_document
 from shared.database.engine import writing
+from shared.database.forgetting import dropped_file, is_forgotten
 from shared.database.letters import note_letter
 from shared.database.projection import (
     PROJECTED,
@@ -29,13 +30,12 @@ from shared.database.projection import (
     projection_of,
     with_metadata,
 )
-from shared.database.tables import ArchivedEvent, Document, LedgerEntry, OutboxEvent, Tombstone
+from shared.database.tables import ArchivedEvent, Document, OutboxEvent, Tombstone
 from shared.errors import DocumentGone, InvalidEvent, Unavailable
 from shared.events import (
     DocumentIndexed,
     DocumentUpdated,
     Event,
-    ObjectCreated,
     event_of,
     new_event,
     version_id,
@@ -141,19 +141,10 @@ def _archive_and_project(
 
 def _without_forgotten_name(session: Session, event: Event) -> Event:
     """The event, without its data where these name a dropped file whose document was purged since (rules 23)."""
-    if event.type != ObjectCreated.type:
+    dropped = dropped_file(event)
+    if dropped is None or not is_forgotten(session, dropped):
         return event
-    data = ObjectCreated.model_validate(event.payload)
-    forgotten = keys.forgotten(data.key)
-    query = select(LedgerEntry.key).where(LedgerEntry.key.in_((data.key, forgotten)))
-    # A later file of the same name is not the one that was forgotten.
-    if data.version_id:
-        query = query.where(LedgerEntry.version_id == data.version_id)
-    elif data.etag:
-        query = query.where(LedgerEntry.etag == data.etag)
-    # Locked: a purge that comes now finds the event in the archive, and one that came before has changed the key.
-    names = set(session.scalars(query.with_for_update()))
-    return event.model_copy(update={"subject": "", "payload": {"purged": True}}) if names == {forgotten} else event
+    return event.model_copy(update={"subject": "", "payload": {"purged": True}})
 
 
 def _archive(session: Session, event: Event, document_id: str | None) -> int | None:

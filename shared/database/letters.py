@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.database.documents import locked_document
+from shared.database.forgetting import dropped_file, is_forgotten, mark_of_event
 from shared.database.projection import reproject
 from shared.database.tables import DeadLetter, Tombstone
 from shared.errors import DocumentGone
@@ -32,18 +33,23 @@ def note_letter(
     """Note a letter that is stored under `key`, or reopen the one of the same event, and mark its document.
 
     `attributes` are the letter's as they arrived; those of a time-out or an unreadable reply carry no error. A letter
-    that was sent again, closed or discarded is open again. Raises DocumentGone for a purged document.
+    that was sent again, closed or discarded is open again. Raises DocumentGone for a purged document, and for a
+    dropped file whose document was purged.
     """
     # Always the document before the letter, as record and web lock them too.
     document = locked_document(session, document_id) if document_id else None
     if document is None and document_id and session.get(Tombstone, document_id) is not None:
         raise DocumentGone(document_id)
+    dropped = dropped_file(event)
+    if dropped is not None and is_forgotten(session, dropped):
+        raise DocumentGone(dropped.key)
     query = select(DeadLetter).where(
         DeadLetter.trigger == trigger, DeadLetter.event_source == event.source, DeadLetter.event_id == event.id
     )
     letter = session.scalars(query.with_for_update()).one_or_none()
     if letter is None:
         letter = _new_letter(trigger, event, document_id, key, arrival)
+        letter.dropped = mark_of_event(dropped) if dropped else None
         session.add(letter)
     ending = ending_of(attributes)
     letter.status, letter.code, letter.message = ending.status, ending.code, ending.message

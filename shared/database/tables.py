@@ -275,7 +275,7 @@ class DeadLetter(Table):
     `state` is open, replayed (sent again, outcome awaited), closed (its step has passed since), discarded (by a person,
     for `reason`) or purged. `replays` counts how often it was sent again, by whomever; `replay_at` is when sweep may.
     `tried_since` is when the broker began with the deliveries whose end this letter is, as far as it says so. `dropped`
-    stands for the name of a dropped file that the event tells of (`keys.forgotten`), by which a purge finds the letter.
+    stands for the version of a dropped file that the event tells of, so that a purge of its document finds the letter.
     """
 
     __tablename__ = "dead_letters"

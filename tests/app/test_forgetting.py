@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select, update
 
 from functions.ingest.handler import Ingester
 from functions.record.handler import Recorder
-from shared.database.engine import reading
-from shared.database.tables import ArchivedEvent, Document, LedgerEntry, OutboxEvent, Table
+from shared.database.engine import reading, writing
+from shared.database.tables import ArchivedEvent, DeadLetter, Document, LedgerEntry, OutboxEvent, Table
 from shared.documents import Step
-from shared.events import Event, ObjectCreated, new_event
+from shared.events import Event, ObjectCreated, from_json, new_event
 from shared.step import Deadline, StepContext
 from shared.storage.directory import DirectoryObjectStore
 from web.writes import purge
@@ -25,10 +25,10 @@ class Inbox:
         self.engine, self.root, self.store = engine, root, DirectoryObjectStore(root)
         self.ingester = Ingester(engine, self.store, keep_incoming=kept)
 
-    def drop(self, name: str) -> Event:
+    def drop(self, name: str, body: bytes = b"to be forgotten") -> Event:
         path = self.root / "incoming" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"to be forgotten")
+        path.write_bytes(body)
         info = self.store.head(f"incoming/{name}")
         assert info is not None
         data = ObjectCreated(bucket=self.store.bucket, key=info.key, size=info.size, etag=info.etag)
@@ -91,6 +91,61 @@ def test_another_event_about_a_purged_dropped_file_is_kept_without_its_name(engi
     assert "Geheim" not in inbox.everything()
     with reading(engine) as session:
         assert session.scalars(select(ArchivedEvent.subject).where(ArchivedEvent.id == "another")).all() == [""]
+
+
+@pytest.mark.parametrize("trigger", ["ingest", "record"])
+def test_a_dead_letter_of_a_purged_dropped_file_goes_with_it(engine: Engine, tmp_path: Path, trigger: str) -> None:
+    """Rules 23: it names no document, but the ledger does; also where the archive no longer has its event."""
+    inbox = Inbox(engine, tmp_path / "objects", kept=False)
+    event = inbox.drop(NAME)
+    letters = Recorder(engine, inbox.store)
+    other = inbox.drop("another.txt")
+    assert inbox.ingest(event) is not None and inbox.ingest(other) is None, "of the same content"
+    for each in (event, other):
+        letters.bury(trigger, each.attributes() | {"knativeerrorcode": "500"}, each.payload)
+    with writing(engine) as session:
+        session.execute(delete(ArchivedEvent).where(ArchivedEvent.id == event.id))
+    purge(engine, inbox.store, "local", inbox.documents()[0])
+    assert "Geheim" not in inbox.everything() and list(inbox.store.list("dead-letters/")) == []
+    with reading(engine) as session:
+        assert set(session.scalars(select(DeadLetter.state))) == {"purged"}
+
+
+def test_a_dead_letter_that_comes_after_the_purge_is_not_kept(engine: Engine, tmp_path: Path) -> None:
+    inbox = Inbox(engine, tmp_path / "objects", kept=False)
+    event = inbox.drop(NAME)
+    assert inbox.ingest(event) is not None
+    purge(engine, inbox.store, "local", inbox.documents()[0])
+    Recorder(engine, inbox.store).bury("ingest", event.attributes(), event.payload)
+    assert "Geheim" not in inbox.everything() and list(inbox.store.list("dead-letters/")) == []
+
+
+def test_letters_and_events_of_a_later_file_of_the_same_name_stay(engine: Engine, tmp_path: Path) -> None:
+    inbox = Inbox(engine, tmp_path / "objects", kept=False)
+    assert inbox.ingest(inbox.drop(NAME)) is not None
+    [first] = inbox.documents()
+    later = inbox.drop(NAME, b"another letter")
+    assert inbox.ingest(later) is not None
+    recorder = Recorder(engine, inbox.store)
+    recorder.bury("ingest", later.attributes(), later.payload)
+    purge(engine, inbox.store, "local", first)
+    with reading(engine) as session:
+        assert session.scalars(select(DeadLetter.state)).all() == ["open"]
+        subject = session.scalars(select(ArchivedEvent.subject).where(ArchivedEvent.id == later.id)).one()
+    assert subject == later.subject and len(list(inbox.store.list("dead-letters/"))) == 1
+
+
+def test_an_archived_event_that_cannot_be_read_is_forgotten_all_the_same(engine: Engine, tmp_path: Path) -> None:
+    inbox = Inbox(engine, tmp_path / "objects", kept=False)
+    event = inbox.ingest(inbox.drop(NAME))
+    assert event is not None
+    Recorder(engine, inbox.store).record(event)
+    with writing(engine) as session:
+        session.execute(update(ArchivedEvent).values(body="{Geheim"))
+    purge(engine, inbox.store, "local", inbox.documents()[0])
+    assert "Geheim" not in inbox.everything()
+    with reading(engine) as session:
+        assert all(from_json(body).payload["purged"] for body in session.scalars(select(ArchivedEvent.body)))
 
 
 def test_a_later_file_of_the_same_name_is_archived_whole(engine: Engine, tmp_path: Path) -> None:

@@ -48,7 +48,10 @@ def import_letters(round_: Round) -> None:
     position, seen = mark.position, 0
     while True:
         infos = _next(round_, position)
-        for info in _unknown(round_, infos):
+        unknown, doomed = _judged(round_, infos)
+        for info in doomed:
+            _remove(round_, info, "a dead letter of a purged document")
+        for info in unknown:
             _import(round_, info)
         first, position = position, infos[-1].key if len(infos) == _LOOKED_UP else ""
         settle(round_, (Kind.LETTER_UNREADABLE,), _between(first, position))
@@ -72,19 +75,23 @@ def _next(round_: Round, after: str) -> list[ObjectInfo]:
     return found
 
 
-def _unknown(round_: Round, infos: Sequence[ObjectInfo]) -> list[ObjectInfo]:
-    """Those whose event has no letter as late as they are. Of one that failed often, the row names the last object."""
+def _judged(round_: Round, infos: Sequence[ObjectInfo]) -> tuple[list[ObjectInfo], list[ObjectInfo]]:
+    """Those whose event has no letter as late as they are, and those that a purge was to remove."""
     old = [info for info in infos if round_.age(info) >= IMPORT_PATIENCE]
+    unknown, doomed = [], []
     with reading(round_.engine) as session:
-        named = set(session.scalars(select(DeadLetter.key).where(DeadLetter.key.in_([info.key for info in old]))))
-        unnamed = [info for info in old if info.key not in named]
-        return [info for info in unnamed if not _is_superseded(session, info.key)]
-
-
-def _is_superseded(session: Any, key: str) -> bool:
-    same_event = key.rpartition("-")[0] + "-"
-    later = session.scalars(select(DeadLetter.key).where(DeadLetter.key.startswith(same_event, autoescape=True)))
-    return any(each > key for each in later)
+        query = select(DeadLetter.key, DeadLetter.state).where(DeadLetter.key.in_([info.key for info in old]))
+        named: dict[str, str] = dict(session.execute(query).all())
+        for info in old:
+            # Of an event that failed often, the row names the last object.
+            same_event = info.key.rpartition("-")[0] + "-"
+            later = DeadLetter.key.startswith(same_event, autoescape=True) & (DeadLetter.key > info.key)
+            state = named.get(info.key) or session.scalar(select(DeadLetter.state).where(later))
+            if state is None:
+                unknown.append(info)
+            elif state == LetterState.PURGED.value:
+                doomed.append(info)
+    return unknown, doomed
 
 
 def _import(round_: Round, info: ObjectInfo) -> None:

@@ -44,6 +44,19 @@ def forget_rows(estate: Estate) -> None:
         session.execute(delete(DeadLetter))
 
 
+def test_letters_that_a_purge_was_to_remove_are_removed(anywhere: Estate) -> None:
+    """rules 23: the purge died first, or the letter came in the same moment."""
+    event = start(anywhere)
+    for _ in range(2):
+        bury(anywhere, event)
+    kept = {info.key: anywhere.store.get(info.key) for info in anywhere.store.list(keys.DEAD_LETTERS)}
+    purge(anywhere.engine, anywhere.store, "local", event.subject)
+    for key, body in kept.items():
+        anywhere.store.put(key, body, media_type="application/json")
+    assert len(kept) == 2 and anywhere.swept(after=timedelta(hours=1)).removed == 2
+    assert anywhere.keys(keys.DEAD_LETTERS) == []
+
+
 def test_a_letter_without_a_row_is_imported_whole_and_marks_its_document(anywhere: Estate) -> None:
     """rules 18"""
     event = start(anywhere)
