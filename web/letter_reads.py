@@ -50,10 +50,14 @@ def list_letters(
     return page.mapped(lambda letter: _view(letter, archived))
 
 
-def find_letters(session: Session, filters: LetterFilters) -> Sequence[str]:
-    """The ids of all letters that pass, oldest arrival first."""
-    query = select(DeadLetter.id).where(*_conditions(filters)).order_by(DeadLetter.last_at, DeadLetter.id)
-    return session.scalars(query).all()
+def find_letters(
+    session: Session, filters: LetterFilters, *, cursor: str | None = None, most: int
+) -> tuple[Sequence[str], str | None]:
+    """The ids of letters that pass, oldest arrival first, and the cursor for the others. Raises InvalidCursor."""
+    sort = Sort("last_at", datetime, DeadLetter.last_at.expression, DeadLetter.id.expression)
+    query = select(DeadLetter.id).where(*_conditions(filters))
+    page = keyset_page(session, query, sort, cursor=cursor, page_size=most, count=0)
+    return page.results, page.next_cursor
 
 
 def letter_view(engine: Engine, letter_id: str) -> DeadLetterView:

@@ -1,5 +1,7 @@
 """Dead letters for operators: what exhausted its deliveries, whole, with cause; sent again or set aside."""
 
+from collections.abc import Sequence
+
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -27,6 +29,8 @@ from web.letter_reads import LetterFilters, find_letters, letter_view, list_lett
 from web.letters import Dealt, discard_letters, replay_letters, require_done
 
 ANY_STATE = "all"
+AT_ONCE = 200
+"""Letters of a filter in one request: each is an object to read and a transaction of its own."""
 
 
 def list_(request: Request) -> Response:
@@ -72,10 +76,10 @@ async def replay_many(request: Request) -> Response:
 
 def _replay_many(request: Request, wanted: LettersRequest) -> Response:
     context = context_of(request)
-    ids = _chosen(request, wanted)
+    ids, following = _chosen(request, wanted)
     dealt = replay_letters(context.engine, context.store, ids, by=owner_of(request), dry_run=wanted.dry_run)
     context.relay.wake()
-    return _answer(dealt, 200 if wanted.dry_run else 202, dry_run=wanted.dry_run)
+    return _answer(dealt, following, 200 if wanted.dry_run else 202, dry_run=wanted.dry_run)
 
 
 async def discard_many(request: Request) -> Response:
@@ -85,20 +89,24 @@ async def discard_many(request: Request) -> Response:
 
 
 def _discard_many(request: Request, wanted: LettersDiscard) -> Response:
-    context, ids, by = context_of(request), _chosen(request, wanted), owner_of(request)
+    context, by = context_of(request), owner_of(request)
+    ids, following = _chosen(request, wanted)
     dealt = discard_letters(context.engine, context.store, ids, wanted.reason, by=by, dry_run=wanted.dry_run)
-    return _answer(dealt, 200, dry_run=wanted.dry_run)
+    return _answer(dealt, following, 200, dry_run=wanted.dry_run)
 
 
-def _chosen(request: Request, wanted: LettersRequest) -> list[str]:
+def _chosen(request: Request, wanted: LettersRequest) -> tuple[Sequence[str], str | None]:
+    """The ids, and the cursor for the rest of what a filter chooses."""
     if wanted.filter is None:
-        return list(wanted.ids or ())
+        return wanted.ids or (), None
+    filters = LetterFilters(**wanted.filter.model_dump())
     with reading(context_of(request).engine) as session:
-        return list(find_letters(session, LetterFilters(**wanted.filter.model_dump())))
+        return find_letters(session, filters, cursor=wanted.cursor, most=AT_ONCE)
 
 
-def _answer(dealt: Dealt, status: int, *, dry_run: bool) -> Response:
-    answer = LettersAnswer(dry_run=dry_run, count=dealt.count, skipped=dealt.skipped, letters=tuple(dealt.told))
+def _answer(dealt: Dealt, following: str | None, status: int, *, dry_run: bool) -> Response:
+    told = tuple(dealt.told)
+    answer = LettersAnswer(dry_run=dry_run, count=dealt.count, skipped=dealt.skipped, letters=told, next=following)
     return json_answer(answer, status)
 
 

@@ -10,6 +10,7 @@ from shared.letters import LetterState
 
 MOST_IDS = 1000
 _Filter = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+_Cursor = Annotated[str, StringConstraints(max_length=1000)]
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 
 
@@ -86,12 +87,15 @@ class LettersRequest(BaseModel):
 
     ids: list[_Filter] | None = Field(default=None, max_length=MOST_IDS)
     filter: LetterFilter | None = None
+    cursor: _Cursor | None = Field(default=None, description="What `next` said: go on with the same filter from there.")
     dry_run: bool = False
 
     @model_validator(mode="after")
     def _has_one_choice(self) -> "LettersRequest":
         if (self.ids is None) == (self.filter is None):
             raise ValueError("name either ids or a filter; an empty filter means all that are open")
+        if self.cursor is not None and self.filter is None:
+            raise ValueError("a cursor goes on with a filter")
         return self
 
 
@@ -118,9 +122,14 @@ class SkippedLetter(Frozen):
 
 
 class LettersAnswer(Frozen):
-    """How many letters were dealt with, how many were left alone by reason, and the first of those one by one."""
+    """How many letters were dealt with, how many were left alone by reason, and the first of those one by one.
+
+    A filter that chooses many is dealt with in parts, so that no request lasts long: `next` goes into the `cursor` of
+    the next request, until it is null.
+    """
 
     dry_run: bool = False
     count: int
     skipped: dict[str, int]
     letters: tuple[SkippedLetter, ...] = ()
+    next: str | None = None

@@ -22,6 +22,7 @@ from shared.events import (
 from shared.storage.port import ObjectStore
 from tests.app.web.conftest import Library, RecordingPublisher
 from tests.app.web.post import Post
+from web.api.dead_letters import AT_ONCE
 from web.letters import close_passed, close_unchanged, replay_letters
 
 
@@ -257,6 +258,24 @@ def test_a_discarded_letter_keeps_its_reason_and_its_document_asks_for_a_decisio
     assert row.status == "attention" and "Sent twice by mistake." in (row.hint or "")
     assert client.get("/api/dead-letters").json()["count"] == 0
     assert client.post(f"/api/dead-letters/{letter_id}/replay").status_code == 202
+
+
+def test_what_a_filter_chooses_is_dealt_with_in_parts(client: TestClient, post: Post) -> None:
+    """No request lasts long, however many letters wait; those left alone do not come again."""
+    event = post.received()
+    with writing(post.engine) as session:
+        given_up = session.get_one(DeadLetter, post.given_up("convert", event))
+        columns = {c.name: getattr(given_up, c.name) for c in DeadLetter.__table__.columns if c.name != "dropped"}
+        for number in range(AT_ONCE + 50):
+            other = {"id": f"{number:036}", "event_id": f"other-{number}", "document_id": None}
+            session.add(DeadLetter(**columns | other))
+    body: dict[str, Any] = {"filter": {"trigger": "convert"}, "dry_run": True}
+    first = client.post("/api/dead-letters/replay", json=body).json()
+    assert first["count"] + sum(first["skipped"].values()) == AT_ONCE
+    rest = client.post("/api/dead-letters/replay", json=body | {"cursor": first["next"]}).json()
+    assert rest["count"] + sum(rest["skipped"].values()) == 51 and rest["next"] is None
+    assert client.post("/api/dead-letters/replay", json={"ids": [], "cursor": first["next"]}).status_code == 422
+    assert client.post("/api/dead-letters/replay", json=body | {"cursor": "x"}).status_code == 400
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "a\x00b"}, {"reason": "x" * 1001}])

@@ -116,6 +116,24 @@ async function askReason(number) {
   return given?.get("reason").trim() || null;
 }
 
+/** What a filter chooses is dealt with in parts, up to the number that was shown; more may arrive meanwhile. */
+async function inParts(path, body, most) {
+  const whole = { count: 0, skipped: {} };
+  let seen = 0;
+  let cursor = null;
+  do {
+    const answer = await api("POST", path, { body: cursor ? { ...body, cursor } : body });
+    whole.count += answer.count;
+    seen += answer.count;
+    for (const [why, number] of Object.entries(answer.skipped)) {
+      whole.skipped[why] = (whole.skipped[why] ?? 0) + number;
+      seen += number;
+    }
+    cursor = answer.next;
+  } while (cursor && seen < most);
+  return whole;
+}
+
 /** The list: choose some, all shown, or all that the filters let through. */
 export function mountLetters(main, signal) {
   let everything = false;
@@ -160,14 +178,14 @@ export function mountLetters(main, signal) {
     },
     "letters-replay": (button) =>
       busy(button, async () => {
-        const answer = await api("POST", `${LETTERS}/replay`, { body: wanted() });
+        const answer = await inParts(`${LETTERS}/replay`, wanted(), number());
         await done(dealt(answer, "sent again"));
       }),
     "letters-discard": (button) =>
       busy(button, async () => {
         const reason = await askReason(number());
         if (!reason) return;
-        const answer = await api("POST", `${LETTERS}/discard`, { body: { ...wanted(), reason } });
+        const answer = await inParts(`${LETTERS}/discard`, { ...wanted(), reason }, number());
         await done(dealt(answer, "discarded"));
       }),
   }, signal);
