@@ -1,10 +1,12 @@
 """Another file in a document's place: what the person set is taken over, the old original stays, all or nothing."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from shared.database.engine import reading
@@ -12,7 +14,11 @@ from shared.database.tables import Document, OutboxEvent
 from shared.events import DocumentDeleted, DocumentReceived, from_json
 from shared.storage import keys
 from shared.storage.port import ObjectStore
-from tests.app.web.conftest import Library
+from tests.app.web.conftest import Library, RecordingPublisher
+from web.api.models import UploadedDocument
+from web.replacing import Replacement
+from web.sweep import STILL_WRITING, Sweep, Swept
+from web.uploads import ReceivedFile, UploadOptions
 
 NEW = ("better.pdf", b"%PDF-better")
 
@@ -132,10 +138,63 @@ def test_documents_of_others_are_not_found(client: TestClient, library: Library,
     assert count(database) == 1
 
 
-def test_a_crash_before_the_transaction_leaves_the_old_document_as_it_was(
-    make_client: Callable[..., TestClient], database: Engine, document: str
+def test_a_file_that_is_too_large_replaces_nothing(
+    make_client: Callable[..., TestClient], database: Engine, store: ObjectStore, document: str
 ) -> None:
-    """rules 1: the stored bytes stay, to be adopted; the row and its replacement come together or not at all."""
+    before = len(list(store.list("documents/")))
     with make_client(max_upload_size=5) as client:
         assert replaced(client, document).status_code == 413
-    assert count(database) == 1
+        assert client.get(f"/api/documents/{document}").json()["status"] == "ready"
+    assert count(database) == 1 and len(list(store.list("documents/"))) == before
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that it would still do is done."""
+
+
+class Dying(Replacement):
+    """Dies when the file is stored and no row names it yet."""
+
+    def register_file(self, session: Session, file: ReceivedFile, options: UploadOptions) -> UploadedDocument:
+        raise Killed
+
+
+def die_replacing(database: Engine, store: ObjectStore, document: str) -> str:
+    """Where the file was stored."""
+    dying = Dying(database, store, "local", "web", max_size=100, max_files=1, replaces=document)
+    dying.begin("file", NEW[0], "application/pdf")
+    dying.write(memoryview(NEW[1]))
+    dying.end()
+    with pytest.raises(Killed):
+        dying.register_all(UploadOptions(), None)
+    return keys.original(dying.files[0].document_id)
+
+
+def sweep_later(database: Engine, store: ObjectStore) -> Swept:
+    return Sweep(database, store, RecordingPublisher()).run(datetime.now(UTC) + 3 * STILL_WRITING)
+
+
+def test_a_crash_before_the_transaction_leaves_the_document_and_the_file_becomes_one_too(
+    client: TestClient, database: Engine, store: ObjectStore, document: str
+) -> None:
+    """rules 1: the row and the replacement come together or not at all; the stored bytes are adopted."""
+    left = die_replacing(database, store, document)
+    old = client.get(f"/api/documents/{document}").json()
+    assert (old["status"], old["replaced_by"], count(database)) == ("ready", None, 1)
+    assert store.get(left) == NEW[1]
+    assert sweep_later(database, store).adopted == 1
+    assert client.get(f"/api/documents/{document}").json()["status"] == "ready"
+    [adopted] = [each for each in client.get("/api/documents").json()["results"] if each["id"] != document]
+    assert (adopted["filename"], keys.original(adopted["id"])) == (NEW[0], left)
+
+
+def test_replacing_again_after_a_crash_does_it_once(
+    client: TestClient, database: Engine, store: ObjectStore, document: str
+) -> None:
+    """rules 1 and 3: of the two stored copies the one without a row goes, as the other is whole."""
+    left = die_replacing(database, store, document)
+    made = replaced(client, document).json()["documents"][0]["id"]
+    swept = sweep_later(database, store)
+    assert (swept.adopted, swept.removed) == (0, 1) and store.head(left) is None
+    assert store.get(keys.original(made)) == NEW[1] and count(database) == 2
+    assert client.get(f"/api/documents/{document}").json()["replaced_by"] == made
