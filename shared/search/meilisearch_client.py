@@ -8,7 +8,7 @@ has happened when the task `succeeded`, and no sooner.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,8 +18,10 @@ TIMEOUT = httpx.Timeout(15.0, connect=3.0)
 TASK_SECONDS = 45.0
 """How long the tasks of one write are waited for, within the time that a step has."""
 
+_Part = TypeVar("_Part", str, int, list[Any])
 _PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 _LONGEST_MESSAGE = 160
+_STRANGE = "What answers at MEILISEARCH_URL does not speak as a Meilisearch server does."
 _DETERMINED = {
     "invalid_document_id",
     "missing_document_id",
@@ -73,12 +75,17 @@ class MeilisearchClient:
 
     def search(self, queries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Ask several things of the same moment at once; one result for each."""
-        answer = self._send("POST", "/multi-search", {"queries": list(queries)})
-        return list(answer["results"])
+        results = _part(self._send("POST", "/multi-search", {"queries": list(queries)}), "results", list)
+        if len(results) != len(queries):
+            raise Unavailable(_STRANGE)
+        return results
 
     def fetch(self, uid: str, **wanted: Any) -> dict[str, Any]:
         """Documents by filter, not ranked: `results` and `total`."""
-        return self._send("POST", f"/indexes/{uid}/documents/fetch", wanted)
+        found = self._send("POST", f"/indexes/{uid}/documents/fetch", wanted)
+        _part(found, "total", int)
+        _part(found, "results", list)
+        return found
 
     def document(self, uid: str, key: str, fields: Sequence[str]) -> dict[str, Any] | None:
         """These fields of one document, None where there is none."""
@@ -90,7 +97,7 @@ class MeilisearchClient:
     def index_exists(self, uid: str) -> bool:
         """Whether the server has the index."""
         try:
-            self._send("GET", f"/indexes/{uid}")
+            _part(self._send("GET", f"/indexes/{uid}"), "uid", str)
         except IndexMissing:
             return False
         return True
@@ -147,7 +154,7 @@ class MeilisearchClient:
         attempt = 0
         while True:
             found = self._send("GET", f"/tasks/{task.uid}")
-            match found["status"]:
+            match _part(found, "status", str):
                 case "succeeded":
                     return None
                 case "failed":
@@ -160,14 +167,22 @@ class MeilisearchClient:
             attempt += 1
 
     def _enqueue(self, method: str, path: str, body: Any = None) -> Task:
-        return Task(int(self._send(method, path, body)["taskUid"]))
+        return Task(_part(self._send(method, path, body), "taskUid", int))
+
+    def _answered(self, request: httpx.Request) -> httpx.Response:
+        """A connection that was kept may have been closed by the server meanwhile; all requests can be repeated."""
+        try:
+            return self._http.send(request)
+        except httpx.RemoteProtocolError:
+            return self._http.send(request)
 
     def _send(self, method: str, path: str, body: Any = None, **parameters: str) -> dict[str, Any]:
         content: dict[str, Any] = {} if body is None else {"json": body}
         if isinstance(body, bytes):
             content = {"content": body, "headers": {"Content-Type": "application/json"}}
+        request = self._http.build_request(method, path, params=parameters or None, **content)
         try:
-            answer = self._http.request(method, path, params=parameters or None, **content)
+            answer = self._answered(request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unavailable(f"The search server does not answer ({type(error).__name__}).") from error
         if not answer.is_success:
@@ -175,13 +190,20 @@ class MeilisearchClient:
         return _object(answer)
 
 
+def _part(found: Mapping[str, Any], name: str, kind: type[_Part]) -> _Part:
+    part = found.get(name)
+    if not isinstance(part, kind):
+        raise Unavailable(_STRANGE)
+    return part
+
+
 def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
         found = answer.json()
     except ValueError as error:
-        raise Unavailable("What answers at MEILISEARCH_URL does not speak JSON.") from error
+        raise Unavailable(_STRANGE) from error
     if not isinstance(found, dict):
-        raise Unavailable("What answers at MEILISEARCH_URL is not a Meilisearch server.")
+        raise Unavailable(_STRANGE)
     return found
 
 

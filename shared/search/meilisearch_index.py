@@ -66,8 +66,10 @@ class MeilisearchSearchIndex:
         *,
         name: str = "documents",
         synonyms: Mapping[str, Sequence[str]] | None = None,
+        payload_bytes: int = PAYLOAD_BYTES,
     ) -> None:
         """`name` is the directory's, and what the names of the other indexes begin with."""
+        self._payload_bytes = payload_bytes
         self._client = client
         self._name = name
         self._building = f"building-{schema.schema_hash()}"
@@ -99,8 +101,9 @@ class MeilisearchSearchIndex:
         remaining = iter(entries)
         while batch := list(islice(remaining, BATCH_ENTRIES)):
             latest = {entry.document_id: entry for entry in batch}
+            until = self._client.patience()
             for uid in self._existing():
-                self._put(uid, list(latest.values()))
+                self._put(uid, list(latest.values()), until)
             count += len(batch)
         self._finish()
         return count
@@ -184,12 +187,12 @@ class MeilisearchSearchIndex:
             _log.warning("settings of the search index were changed by others: %s", ", ".join(sorted(changed)))
             self._client.set_settings(uid, changed)
 
-    def _put(self, uid: str, entries: Sequence[SearchEntry]) -> None:
+    def _put(self, uid: str, entries: Sequence[SearchEntry], until: float) -> None:
         """Pages first, which are not seen before their entry; then the entries; then pages of former versions go."""
-        until = self._client.patience()
         pages = chain.from_iterable(map(schema.page_documents, entries))
         documents = chain(pages, map(schema.entry_document, entries))
-        self._client.wait([self._client.put(uid, payload) for payload in _payloads(documents)], until=until)
+        tasks = [self._client.put(uid, payload) for payload in _payloads(documents, self._payload_bytes)]
+        self._client.wait(tasks, until=until)
         stale = " OR ".join(
             asking.stale_pages(entry.document_id, entry.version, schema.last_page(entry)) for entry in entries
         )
@@ -292,17 +295,17 @@ class MeilisearchSearchIndex:
         return _Directory(serving.get("uid"), building.get("uid"), serving.get("former"))
 
 
-def _payloads(documents: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """The documents as JSON arrays of about PAYLOAD_BYTES, in order."""
+def _payloads(documents: Iterable[Mapping[str, Any]], most_bytes: int) -> Iterator[bytes]:
+    """The documents as JSON arrays of at most so many bytes, in order; a larger document stands alone."""
     filled: list[bytes] = []
     size = 0
     for document in documents:
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-        if filled and size + len(written) > PAYLOAD_BYTES:
+        if filled and size + len(written) > most_bytes:
             yield b"[" + b",".join(filled) + b"]"
             filled, size = [], 0
         filled.append(written)
-        size += len(written)
+        size += len(written) + 2
     if filled:
         yield b"[" + b",".join(filled) + b"]"
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from shared.documents import Status
 from shared.search import analyzer
-from shared.search.meilisearch_schema import ENTRY, PAGE, character, exact, number_of
+from shared.search.meilisearch_schema import ENTRY, PAGE, character, exact, number_of, plain
 from shared.search.port import Ordering, SearchQuery
 from shared.search.query import Clause, ParsedQuery, Unit
 
@@ -71,7 +71,7 @@ def _joined(wanted: Sequence[_Word]) -> str:
 
 def _is_closed(wanted: Sequence[_Word]) -> bool:
     """A blank at the end tells the server that the last word is whole."""
-    return not any(word.end for word in wanted)
+    return bool(wanted) and not any(word.end for word in wanted)
 
 
 def _unit(unit: Unit, *, as_codes: bool) -> Iterator[_Word]:
@@ -98,7 +98,7 @@ def _wanted(clause: Clause, *, as_codes: bool) -> Iterator[_Word]:
 def _excluded(clause: Clause) -> Iterator[str]:
     yield f"-{_phrase(clause.terms).text}"
     if clause.code and len(clause.terms) > 1:
-        yield f"-{clause.code}"
+        yield f"-{plain(clause.code)}"
 
 
 def _end(clause: Clause) -> _End:
@@ -117,8 +117,8 @@ def _is_unspaced(clause: Clause) -> bool:
 def _word(term: str, end: _End) -> _Word:
     """Quotes keep typos out of what has digits; the server itself does that for numbers, which may be unfinished."""
     if analyzer.has_digit(term) and not term.isdecimal():
-        return _Word(f'"{term}"')
-    return _Word(term, end)
+        return _Word(f'"{plain(term)}"')
+    return _Word(plain(term), end)
 
 
 def _phrase(terms: Sequence[str]) -> _Word:
@@ -129,7 +129,7 @@ def _pieces(terms: Sequence[str]) -> Iterator[list[str]]:
     """Pairs of characters overlap: of each its first one, of the last one both."""
     for index, term in enumerate(terms):
         if not analyzer.is_unspaced(term):
-            yield [term]
+            yield [plain(term)]
         else:
             goes_on = index + 1 < len(terms) and analyzer.is_unspaced(terms[index + 1])
             yield [character(each) for each in (term[:1] if goes_on else term)]

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -119,7 +120,14 @@ def terms(body: str) -> str:
     """
     if body.isascii():
         return body
-    return " ".join(character(term) if analyzer.is_unspaced(term) else term for term in body.split())
+    return " ".join(character(term) if analyzer.is_unspaced(term) else plain(term) for term in body.split())
+
+
+def plain(term: str) -> str:
+    """The term without what tokenizers split at: a numeral in one character may be written out with a stop or a bar."""
+    if term.isalnum():
+        return term
+    return "".join(each for each in term if unicodedata.category(each)[0] in "LNM")
 
 
 def character(term: str) -> str:
@@ -175,8 +183,8 @@ def _searched(entry: SearchEntry) -> dict[str, Any]:
         "title": terms(" ".join(analyzer.body_terms(entry.title or ""))),
         "names": [terms(" ".join(analyzer.body_terms(name))) for name in names if name],
         **dict(zip(_WORDS, _attributes(map(terms, bodies)), strict=False)),
-        **dict(zip(_CODES, _attributes(_lines(codes)), strict=False)),
-        **dict(zip(_PARTS, _attributes(_lines(parts)), strict=False)),
+        **dict(zip(_CODES, _attributes(map(terms, _lines(codes))), strict=False)),
+        **dict(zip(_PARTS, _attributes(map(terms, _lines(parts))), strict=False)),
     }
 
 
@@ -215,8 +223,8 @@ def page_documents(entry: SearchEntry) -> Iterator[dict[str, Any]]:
             "version": entry.version,
             "number": number,
             "page": terms(found.body),
-            "page_codes": found.codes,
-            "page_parts": found.tails,
+            "page_codes": terms(found.codes),
+            "page_parts": terms(found.tails),
             "text": text,
         }
 

@@ -42,11 +42,9 @@ def fresh_index(kind: str, directory: Path) -> Iterator[SearchIndex]:
         made.close()
         return
     with search_server() as (url, key):
-        name = f"documents-{uuid.uuid4().hex[:8]}"
-        made = MeilisearchSearchIndex(MeilisearchClient(url, key), name=name)
+        made = MeilisearchSearchIndex(MeilisearchClient(url, key), name=f"documents-{uuid.uuid4().hex[:8]}")
         made.prepare()
         yield made
-        made.reset()
         made.close()
 
 

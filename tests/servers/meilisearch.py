@@ -119,7 +119,7 @@ class Task:
     uid: int
     index_uid: str | None
     kind: str
-    work: Callable[[], None]
+    work: Callable[[], object]
     status: str = "enqueued"
     error: dict[str, str] | None = None
     asked: int = 0
@@ -160,6 +160,10 @@ class Meilisearch:
     def goes_wrong(self, request: str, answer: Callable[[Request], Response], *, times: int = 1) -> None:
         """`request` is a pattern of "METHOD /path"."""
         self._faults.append(Fault(answer, re.compile(request), times))
+
+    def is_well_again(self) -> None:
+        """Nothing more of what was arranged happens."""
+        self._faults.clear()
 
     def tasks_fail(self, kind: str, code: str, *, times: int = 1) -> None:
         """The next tasks of this kind are accepted and fail later."""
@@ -339,7 +343,7 @@ class Meilisearch:
 
     def _delete_one(self, asked: "Asked") -> Task:
         index, key = self._named(asked), asked.request.path_params["key"]
-        return self._queued("documentDeletion", asked.uid, lambda: index.documents.pop(key, None) and None)
+        return self._queued("documentDeletion", asked.uid, lambda: index.documents.pop(key, None))
 
     def _document(self, asked: "Asked") -> dict[str, Any]:
         parameters = asked.parameters({"fields"})
@@ -396,7 +400,7 @@ class Meilisearch:
 
     # Tasks
 
-    def _queued(self, kind: str, uid: str | None, work: Callable[[], None]) -> Task:
+    def _queued(self, kind: str, uid: str | None, work: Callable[[], object]) -> Task:
         task = Task(len(self.tasks), uid, kind, work)
         self.tasks.append(task)
         return task
@@ -555,4 +559,5 @@ def search_server() -> Iterator[tuple[str, str]]:
         yield url, os.environ.get("MEILISEARCH_API_KEY", "")
         return
     with meilisearch() as server:
+        server.polls_needed = 1
         yield server.url, WRITE_KEY
