@@ -99,6 +99,7 @@ def statements(url: str) -> int:
     return count
 
 
+@pytest.mark.timeout(1800)
 def test_a_migration_that_is_killed_leaves_the_old_schema_or_the_new(
     fresh: Any, begin: Any, full: bool, tried: Tried
 ) -> None:

@@ -73,6 +73,7 @@ def swept_until(instance: Instance, condition: Callable[[], bool]) -> list[Swept
     return done
 
 
+@pytest.mark.timeout(1800)
 def test_a_database_older_than_the_store_gets_its_documents_back(tmp_path: Path, full: bool, tried: Tried) -> None:
     """F60; rules 1, 23: later uploads are adopted under their ids with their names; later purges stay purges."""
     count = 20 if full else 3
@@ -95,6 +96,7 @@ def test_a_database_older_than_the_store_gets_its_documents_back(tmp_path: Path,
     tried("database restored from an older backup")
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.full_form
 def test_a_store_older_than_the_database_is_told_and_what_can_be_made_is_made(
     tmp_path: Path, full: bool, tried: Tried

@@ -85,6 +85,7 @@ def bring_back(directory: Path) -> None:
     directory.with_name("search-away").rename(directory)
 
 
+@pytest.mark.timeout(1800)
 def test_an_hour_without_search_holds_no_document_up(tmp_path: Path, full: bool, tried: Tried) -> None:
     """F22; rules 18, 21: wake-ups become dead letters that mark nothing; sweep wakes once per document afterwards."""
     count = 100 if full else 6
