@@ -1,8 +1,13 @@
 """A world whose process can die in the middle of anything and is then started again on what it left."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
 
 from functions.ocr.handler import Recognizer
 from tests.chaos.calls import Calls, Error, Fault
@@ -43,8 +48,20 @@ class MortalCalls(Calls):
 class FragileWorld(World):
     """Small batches, so that few pages make many."""
 
+    def __init__(self, root: Path, *, calls: Calls) -> None:
+        super().__init__(root, calls=calls)
+        self._connections: set[Any] = set()
+        event.listen(self.engine, "checkout", lambda connection, *_: self._connections.add(connection))
+
     def make_recognizer(self) -> Recognizer:
         return Recognizer(self.store, self.tools, self.ocr_engine, self.publisher, BATCH_PAGES)
+
+    def vanish(self) -> None:
+        """End without order: the system closes what the process had open, transactions and all."""
+        for connection in self._connections:
+            with suppress(sqlite3.Error):
+                connection.close()
+        self.close()
 
     def purge_named(self, document_id: str, filename: str) -> None:
         """Purge, and remember of a dropped file which document it was."""
@@ -68,15 +85,14 @@ class Machine:
     def dying(self, work: Callable[[World], object], at: int, fault: Fault) -> bool:
         """Do something that ends the process at call `at`; whether it came to that. Afterwards there is a new one."""
         self.calls.target, self.calls.fault, self.calls.made = at, fault, []
-        try:
-            with self.calls.counting():
-                work(self.world)
-        except Died:
+        with suppress(Died), self.calls.counting():
+            work(self.world)
+        if self.calls.is_dead:
             self._start_again()
             return True
         return False
 
     def _start_again(self) -> None:
-        self.world.close()
+        self.world.vanish()
         self.calls = MortalCalls()
         self.world = FragileWorld(self.root, calls=self.calls)
