@@ -223,10 +223,14 @@ def page_documents(entry: SearchEntry) -> Iterator[dict[str, Any]]:
             "version": entry.version,
             "number": number,
             "page": terms(found.body),
-            "page_codes": terms(found.codes),
-            "page_parts": terms(found.tails),
+            "page_codes": terms(_distinct(found.codes)),
+            "page_parts": terms(_distinct(found.tails)),
             "text": text,
         }
+
+
+def _distinct(found: str) -> str:
+    return " ".join(dict.fromkeys(found.split()))
 
 
 def last_page(entry: SearchEntry) -> int:

@@ -13,11 +13,14 @@ from shared.database.engine import reading, writing
 from shared.database.tables import Document, Tombstone
 from shared.documents import DocumentText, PageText, Step, new_document_id
 from shared.events import DocumentIndexed, DocumentPurged, DocumentUpdated, Event, EventData, RunOptions, new_event
+from shared.search.meilisearch_client import MeilisearchClient
+from shared.search.meilisearch_index import MeilisearchSearchIndex
 from shared.search.port import SearchEntry, SearchQuery
 from shared.search.tantivy_index import TantivySearchIndex
 from shared.step import Deadline, StepContext
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
+from tests.servers.meilisearch import WRITE_KEY, meilisearch
 
 
 class Library:
@@ -172,3 +175,16 @@ def test_a_lost_index_is_begun_anew_even_when_the_document_is_in_the_trash(libra
 
 def library_entry(document_id: str, version: int) -> SearchEntry:
     return SearchEntry(document_id=document_id, version=version, received_at=datetime.now(UTC), title="wrong")
+
+
+def test_an_index_that_a_search_server_lost_is_begun_anew(library: Library) -> None:
+    library.recognize("the lighthouse keeper")
+    with meilisearch() as server:
+        search = MeilisearchSearchIndex(MeilisearchClient(server.url, WRITE_KEY))
+        search.prepare()
+        library.indexer = Indexer(library.engine, library.store, search, "meilisearch")
+        before = library.wake()
+        server.indexes.clear()
+        after = library.wake()
+        assert before is not None and after is not None and before.id != after.id
+        assert [hit.document_id for hit in search.search(SearchQuery(text="lighthouse")).hits] == [library.id]

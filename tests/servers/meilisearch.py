@@ -7,17 +7,25 @@ known_limitations. A route, field, header or parameter that these do not name is
 in `violations`: a test finds none. Documents that are put into an index that is not there make one, without settings.
 """
 
+import atexit
 import fnmatch
 import json
 import os
 import re
+import shutil
+import socket
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -552,9 +560,43 @@ def meilisearch(**how: Any) -> Iterator[Meilisearch]:
     assert not server.violations, server.violations
 
 
+@cache
+def started(program: str) -> str:
+    """The address of a real server with an empty database, which ends with this process."""
+    directory = Path(tempfile.mkdtemp(prefix="meilisearch-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    options = {"--http-addr": address, "--db-path": str(directory / "data"), "--master-key": MASTER_KEY}
+    arguments = [each for option in options.items() for each in option]
+    process = subprocess.Popen([program, *arguments, "--no-analytics"], cwd=directory, stderr=subprocess.DEVNULL)
+    atexit.register(_ended, process, directory)
+    deadline = time.monotonic() + 60
+    while not _is_healthy(f"http://{address}"):
+        assert process.poll() is None and time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.1)
+    return f"http://{address}"
+
+
+def _ended(process: subprocess.Popen[bytes], directory: Path) -> None:
+    process.kill()
+    process.wait()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
 @contextmanager
 def search_server() -> Iterator[tuple[str, str]]:
-    """Address and key: of the real server that MEILISEARCH_URL and MEILISEARCH_API_KEY name, or of the stand-in."""
+    """Address and key: of a real server (MEILISEARCH_BIN started, MEILISEARCH_URL with its key), or of the stand-in."""
+    if program := os.environ.get("MEILISEARCH_BIN"):
+        yield started(program), MASTER_KEY
+        return
     if url := os.environ.get("MEILISEARCH_URL"):
         yield url, os.environ.get("MEILISEARCH_API_KEY", "")
         return
