@@ -20,6 +20,9 @@ from web.errors import NotFound
 from web.filters import DEFAULT_PAGE_SIZE
 from web.paging import Page, Sort, keyset_page
 
+_LOOKED_UP = 500
+"""Databases take only so many values in one statement."""
+
 Archived = dict[tuple[str, str], ArchivedEvent]
 """Archived events by source and id."""
 
@@ -76,11 +79,12 @@ def show_letter(engine: Engine, store: ObjectStore, letter_id: str) -> DeadLette
 
 def archived_events(session: Session, letters: Sequence[DeadLetter]) -> Archived:
     """The letters' events, as far as they are in the archive."""
-    if not letters:
-        return {}
     wanted = [(letter.event_source, letter.event_id) for letter in letters]
-    query = select(ArchivedEvent).where(tuple_(ArchivedEvent.source, ArchivedEvent.id).in_(wanted))
-    return {(row.source, row.id): row for row in session.scalars(query)}
+    found: Archived = {}
+    for start in range(0, len(wanted), _LOOKED_UP):
+        some = tuple_(ArchivedEvent.source, ArchivedEvent.id).in_(wanted[start : start + _LOOKED_UP])
+        found |= {(row.source, row.id): row for row in session.scalars(select(ArchivedEvent).where(some))}
+    return found
 
 
 def stored_letter(store: ObjectStore, letter: DeadLetter) -> dict[str, Any] | None:

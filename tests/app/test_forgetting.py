@@ -7,7 +7,8 @@ from sqlalchemy import Engine, delete, select, update
 
 from functions.ingest.handler import Ingester
 from functions.record.handler import Recorder
-from shared.database.engine import reading, writing
+from shared.database.engine import open_database, reading, writing
+from shared.database.schema import migrate
 from shared.database.tables import ArchivedEvent, DeadLetter, Document, LedgerEntry, OutboxEvent, Table
 from shared.documents import Step
 from shared.events import Event, ObjectCreated, from_json, new_event
@@ -91,6 +92,21 @@ def test_another_event_about_a_purged_dropped_file_is_kept_without_its_name(engi
     assert "Geheim" not in inbox.everything()
     with reading(engine) as session:
         assert session.scalars(select(ArchivedEvent.subject).where(ArchivedEvent.id == "another")).all() == [""]
+
+
+def test_nothing_of_a_purged_document_is_left_in_the_bytes_of_a_database_file(tmp_path: Path) -> None:
+    """Deleted rows would stay readable in free pages."""
+    file = tmp_path / "docuelevate.db"
+    database = open_database(f"sqlite:///{file}")
+    migrate(database)
+    inbox = Inbox(database, tmp_path / "objects", kept=False)
+    name = f"{'x' * 100} Geheim.txt"
+    received = inbox.ingest(inbox.drop(name))
+    assert received is not None
+    Recorder(database, inbox.store).record(received)
+    purge(database, inbox.store, "local", inbox.documents()[0])
+    database.dispose()
+    assert all(b"Geheim" not in each.read_bytes() for each in tmp_path.glob("docuelevate.db*"))
 
 
 @pytest.mark.parametrize("trigger", ["ingest", "record"])

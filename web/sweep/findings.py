@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -45,8 +45,9 @@ def forget_unswept(round_: Round) -> None:
 def all_findings(engine: Engine, most: int) -> tuple[int, Sequence[Finding]]:
     """How many there are, and the newest."""
     with reading(engine) as session:
-        rows = session.scalars(select(Finding).order_by(Finding.found_at.desc(), Finding.id)).all()
-    return len(rows), rows[:most]
+        count = session.scalar(select(func.count()).select_from(Finding)) or 0
+        newest = select(Finding).order_by(Finding.found_at.desc(), Finding.id).limit(most)
+        return count, session.scalars(newest).all()
 
 
 def _save(session: Session, found: Found, now: datetime) -> None:

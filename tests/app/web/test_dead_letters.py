@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from shared.database.engine import writing
+from shared.database.engine import reading, writing
 from shared.database.tables import DeadLetter, LedgerEntry
 from shared.events import (
     DocumentReceived,
@@ -23,6 +23,7 @@ from shared.storage.port import ObjectStore
 from tests.app.web.conftest import Library, RecordingPublisher
 from tests.app.web.post import Post
 from web.api.dead_letters import AT_ONCE
+from web.letter_reads import archived_events
 from web.letters import close_passed, close_unchanged, replay_letters
 
 
@@ -276,6 +277,15 @@ def test_what_a_filter_chooses_is_dealt_with_in_parts(client: TestClient, post: 
     assert rest["count"] + sum(rest["skipped"].values()) == 51 and rest["next"] is None
     assert client.post("/api/dead-letters/replay", json={"ids": [], "cursor": first["next"]}).status_code == 422
     assert client.post("/api/dead-letters/replay", json=body | {"cursor": "x"}).status_code == 400
+
+
+def test_the_events_of_thousands_of_letters_are_found(post: Post) -> None:
+    """More than a database takes values in one statement."""
+    event = post.received()
+    wanted = [DeadLetter(event_source=event.source, event_id=f"other-{number}") for number in range(33_000)]
+    wanted.append(DeadLetter(event_source=event.source, event_id=event.id))
+    with reading(post.engine) as session:
+        assert list(archived_events(session, wanted)) == [(event.source, event.id)]
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "a\x00b"}, {"reason": "x" * 1001}])
