@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
@@ -16,7 +17,7 @@ from web.sweep.stalled import last_start
 from web.writes import purge
 
 
-def start(estate: Estate, **values: object) -> Event:
+def start(estate: Estate, **values: Any) -> Event:
     """The first event of a document at work."""
     document_id = estate.document(status="processing", **values)
     with reading(estate.engine) as session:
