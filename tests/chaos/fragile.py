@@ -56,6 +56,11 @@ class FragileWorld(World):
     def make_recognizer(self) -> Recognizer:
         return Recognizer(self.store, self.tools, self.ocr_engine, self.publisher, BATCH_PAGES)
 
+    def may_equal_others(self, document_id: str) -> None:
+        """Remember of a restored document that an equal one may have come in while it was in the trash (rules 3)."""
+        with self._told() as known:
+            known["forced"].append(document_id)
+
     def vanish(self) -> None:
         """End without order: the system closes what the process had open, transactions and all."""
         for connection in self._connections:
