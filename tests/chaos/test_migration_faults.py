@@ -113,7 +113,7 @@ def test_a_migration_that_is_killed_leaves_the_old_schema_or_the_new(
         url = begin(fresh())
         assert migrating(url, number).wait(60) == -9
         assert described(url)["tables"] in (before["tables"], {}), f"statement {number}"
-        assert migrating(url).wait(60) == 0
+        migrate(open_database(url))
         assert described(url) == after, f"statement {number}"
         tried("migration killed before a statement")
 
