@@ -99,7 +99,13 @@ def test_what_is_still_in_the_outbox_is_not_sent_past_it(still: Standstill) -> N
     with writing(still.engine) as session:
         session.add(
             OutboxEvent(
-                source="/s", id="1", document_id=still.id, body="{}", created_at=now, not_before=now, attempts=0
+                source="/s",
+                id="1",
+                document_id=still.id,
+                body=still.received.to_json(),
+                created_at=now,
+                not_before=LATER,
+                attempts=0,
             )
         )
     assert still.sweep.run(LATER) == Swept()
