@@ -144,7 +144,7 @@ def test_markup_in_names_stays_text(empty_library: Site, open_page: OpenPage) ->
     page = open_page(empty_library.url)
     App(page, empty_library.url).drop([("<img src=x onerror=alert(1)>.txt", "one")])
     row = App(page, empty_library.url).upload_of("<img src=x onerror=alert(1)>.txt")
-    expect(row).to_be_visible()
+    expect(row.get_by_role("link")).to_be_visible()
     page.goto(empty_library.url + "/documents")
     expect(page.locator(".row-link")).to_have_text("<img src=x onerror=alert(1)>")
 
