@@ -99,7 +99,7 @@ def create_token(name: str, scope: str, expires_days: int | None, owner: str, as
     from datetime import UTC, datetime, timedelta
 
     from shared.database.engine import writing
-    from shared.database.schema import require_current
+    from shared.database.readiness import require_current
     from shared.database.settings import DatabaseSettings, database
     from shared.database.tokens import TokenScope, issue_token
     from shared.errors import Unavailable

@@ -40,7 +40,7 @@ def sweep(connection: Connection, report: bool, direct: bool) -> None:
 def _direct(*, report: bool) -> dict[str, Any]:
     from pydantic import ValidationError
 
-    from shared.database.schema import require_current
+    from shared.database.readiness import require_current
     from shared.errors import Unavailable
     from web.api.sweep import sweep_report
     from web.sweep.configured import configured_sweep

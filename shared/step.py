@@ -47,6 +47,9 @@ MAX_BODY_BYTES = 4 * MAX_EVENT_BYTES
 MAX_ERROR_BYTES = 512
 """A body over 768 bytes crashes Knative's in-memory dispatcher."""
 
+PROBES = frozenset({"/health", "/ready"})
+"""Whether the process lives, and whether it can do its work. The first asks nobody else."""
+
 _STATUS: tuple[tuple[type[DocuElevateError], int, str], ...] = (
     (NotACloudEvent, 400, "not_a_cloudevent"),
     (EventTooLarge, 413, "event_too_large"),
@@ -129,6 +132,8 @@ class StepContext:
 
 Handler = Callable[[StepContext, AnyData], Event | None]
 Endpoint = Callable[[Request], Awaitable[Response]]
+Readiness = Callable[[], None]
+"""Raises Unavailable while events should not be sent here."""
 
 
 def step(
@@ -140,13 +145,15 @@ def step(
     store: ObjectStore,
     deadline_seconds: float,
     endpoints: Mapping[str, Endpoint] | None = None,
+    ready: Readiness | None = None,
     sees_purged: bool = False,
 ) -> Callable[[Handler], Endpoint]:
     """Serve a handler as an HTTP function of functions-framework, under the handler's own name.
 
-    `endpoints` maps further paths (a trailing `/*` matches a rest) to direct calls that are not events. An event of a
-    type that is not accepted answers 202: filters are the broker's, and nothing is lost by saying so. Events of purged
-    documents answer 202 too, unless the handler `sees_purged` ones, to clean up after them.
+    `endpoints` maps further paths (a trailing `/*` matches a rest) to direct calls that are not events; `ready` decides
+    what `GET /ready` answers. An event of a type that is not accepted answers 202: filters are the broker's, and
+    nothing is lost by saying so. Events of purged documents answer 202 too, unless the handler `sees_purged` ones, to
+    clean up after them.
     """
 
     def register(handler: Handler) -> Endpoint:
@@ -158,7 +165,7 @@ def step(
             return _run(handler, context, emits, sees_purged=sees_purged)
 
         async def function(request: Request) -> Response:
-            return await answer(request, handle, endpoints or {})
+            return await answer(request, handle, endpoints or {}, ready)
 
         # functions-framework finds a function by its name.
         function.__name__ = handler.__name__
@@ -170,14 +177,19 @@ def step(
 
 
 async def answer(
-    request: Request, handle: Callable[[Event], Event | None], endpoints: Mapping[str, Endpoint]
+    request: Request,
+    handle: Callable[[Event], Event | None],
+    endpoints: Mapping[str, Endpoint],
+    ready: Readiness | None = None,
 ) -> Response:
-    """Answer one HTTP request: health, a direct endpoint, or an event handed to `handle` in a thread."""
+    """Answer one HTTP request: a probe, a direct endpoint, or an event handed to `handle` in a thread."""
     try:
         for pattern, endpoint in endpoints.items():
             if _matches(pattern, request.url.path):
                 return await endpoint(request)
-        if request.url.path == "/health" and request.method in ("GET", "HEAD"):
+        if request.url.path in PROBES and request.method in ("GET", "HEAD"):
+            if ready is not None and request.url.path == "/ready":
+                await anyio.to_thread.run_sync(ready)
             return Response("ok", media_type="text/plain")
         if request.method != "POST":
             return _error(405, "method_not_allowed", "Events are sent by POST.")

@@ -1,6 +1,7 @@
 """Serves index: wake-ups in, `document.indexed` out."""
 
 from functions.index.handler import Indexer
+from shared.database.readiness import SchemaIsCurrent
 from shared.database.settings import DatabaseSettings, database
 from shared.documents import Step
 from shared.events import (
@@ -20,8 +21,9 @@ from shared.storage.settings import ObjectStoreSettings, object_store
 prepare_process("index")
 store = object_store(ObjectStoreSettings())
 search_settings = SearchSettings()
+engine = database(DatabaseSettings())
 indexer = (
-    Indexer(database(DatabaseSettings()), store, search_writer(search_settings), search_settings.engine)
+    Indexer(engine, store, search_writer(search_settings), search_settings.engine)
     if search_settings.enable_search
     else None
 )
@@ -34,6 +36,7 @@ indexer = (
     emits=(DocumentIndexed,),
     store=store,
     deadline_seconds=60,
+    ready=SchemaIsCurrent(engine) if indexer else None,
     sees_purged=True,
 )
 def index(context: StepContext, data: AnyData) -> Event | None:

@@ -2,6 +2,7 @@
 
 from functions.ingest.handler import Ingester
 from functions.ingest.settings import IngestSettings
+from shared.database.readiness import SchemaIsCurrent
 from shared.database.settings import DatabaseSettings, database
 from shared.documents import Step
 from shared.events import AnyData, DocumentReceived, Event, ObjectCreated
@@ -13,8 +14,9 @@ prepare_process("ingest")
 store_settings = ObjectStoreSettings()
 settings = IngestSettings()
 store = object_store(store_settings)
+engine = database(DatabaseSettings())
 ingester = Ingester(
-    database(DatabaseSettings()),
+    engine,
     store,
     keep_incoming=settings.incoming_keep,
     key_owners=settings.key_owners,
@@ -29,6 +31,7 @@ ingester = Ingester(
     emits=(DocumentReceived,),
     store=store,
     deadline_seconds=240,
+    ready=SchemaIsCurrent(engine),
 )
 def ingest(context: StepContext, data: AnyData) -> Event | None:
     """Take one object over."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.record.handler import Recorder
+from shared.database.readiness import SchemaIsCurrent
 from shared.database.settings import DatabaseSettings, database
 from shared.errors import InvalidEvent
 from shared.events import decode_attributes
@@ -16,7 +17,9 @@ from shared.step import answer, read_body
 from shared.storage.settings import ObjectStoreSettings, object_store
 
 prepare_process("record")
-recorder = Recorder(database(DatabaseSettings()), object_store(ObjectStoreSettings()))
+engine = database(DatabaseSettings())
+recorder = Recorder(engine, object_store(ObjectStoreSettings()))
+ready = SchemaIsCurrent(engine)
 
 _TRIGGER = re.compile(r"/dead-letters/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
 
@@ -33,7 +36,7 @@ async def dead_letter(request: Request) -> Response:
 
 async def record(request: Request) -> Response:
     """Answer the broker."""
-    return await answer(request, recorder.record, {"/dead-letters/*": dead_letter})
+    return await answer(request, recorder.record, {"/dead-letters/*": dead_letter}, ready)
 
 
 functions_framework.aio.http(record)

@@ -1,4 +1,4 @@
-"""Brings the schema up to the code, and tells whether it is. Safe when several processes start at once."""
+"""Brings the schema up to the code. Safe when several processes start at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,11 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from shared.database.engine import translated
 from shared.database.tables import Table
-from shared.errors import DocuElevateError, Unavailable
+from shared.errors import DocuElevateError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x646F6375656C
@@ -35,16 +34,6 @@ def migrate(engine: Engine) -> str:
         command.upgrade(config, "head")
         _assert_complete(connection)
         return _revision(connection) or ""
-
-
-def require_current(engine: Engine) -> None:
-    """Raise Unavailable while the schema is older than the code. A newer one is fine (rules 25)."""
-    with translated(), engine.connect() as connection:
-        found = _revision(connection)
-    script = ScriptDirectory.from_config(_config())
-    known = {revision.revision for revision in script.walk_revisions()}
-    if found is None or (found in known and found != script.get_current_head()):
-        raise Unavailable("the database schema is older than this release; run `docuelevate migrate`")
 
 
 def create_revision(engine: Engine, message: str) -> None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.database.engine import reading
-from shared.database.schema import require_current
+from shared.database.readiness import require_current
 from shared.errors import DocuElevateError, Unavailable
 from shared.storage import keys
 from web.access import Guarded, Need, Operation, owner_of
@@ -35,10 +35,11 @@ async def health(_request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Ask every dependency at once: 200 while uploads work, 503 while they do not."""
-    states: dict[str, DependencyState] = {}
+    context, states = context_of(request), dict[str, DependencyState]()
     async with anyio.create_task_group() as group:
-        for name, check in _checks(context_of(request)).items():
-            group.start_soon(_ask, name, check, states)
+        for name, check in _checks(context).items():
+            provider = context.providers.get(name)
+            group.start_soon(_ask, name, provider.name if provider else None, check, states)
     broken = {name for name, state in states.items() if not state.ok}
     status = "unavailable" if broken & NEEDED else "degraded" if broken else "ready"
     answer = ReadyAnswer.model_validate({"status": status, "dependencies": dict(sorted(states.items()))})
@@ -57,17 +58,19 @@ def _checks(context: Context) -> dict[str, Check]:
         "object_store": lambda: _look(context),
         "broker": lambda: _connect(context.settings.broker_url),
     }
-    search = context.search
-    return checks | {"search": lambda: _discard(search.generation)} if search else checks
+    if search := context.search:
+        checks["search"] = lambda: _discard(search.generation)
+    others = {name: provider.check or _part_of_a_function for name, provider in context.providers.items()}
+    return others | checks
 
 
-async def _ask(name: str, check: Check, states: dict[str, DependencyState]) -> None:
+async def _ask(name: str, provider: str | None, check: Check, states: dict[str, DependencyState]) -> None:
     started = time.monotonic()
     ok, message = False, f"no answer within {TIMEOUT_SECONDS:g} s"
     with anyio.move_on_after(TIMEOUT_SECONDS):
         ok, message = await anyio.to_thread.run_sync(_answer, check, abandon_on_cancel=True)
     took_ms = round((time.monotonic() - started) * 1000, 1)
-    states[name] = DependencyState(ok=ok, message=message or None, took_ms=took_ms)
+    states[name] = DependencyState(ok=ok, provider=provider, message=message or None, took_ms=took_ms)
 
 
 def _answer(check: Check) -> tuple[bool, str]:
@@ -98,6 +101,10 @@ def _connect(url: str | None) -> None:
 
 def _discard(_value: str) -> None:
     return
+
+
+def _part_of_a_function() -> None:
+    """There whenever the function is; nobody to ask."""
 
 
 HEALTH_ROUTES = [

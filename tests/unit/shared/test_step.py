@@ -257,6 +257,12 @@ async def test_health_is_answered_and_nothing_else_by_get(serve: Callable[[Handl
 
 
 @pytest.mark.anyio
+async def test_a_step_that_needs_nothing_is_ready_as_soon_as_it_lives(serve: Callable[[Handler], Starlette]) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(serve(nothing)), base_url="http://step") as client:
+        assert [(await client.request(method, "/ready")).status_code for method in ("GET", "HEAD")] == [200, 200]
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("nasty", ["\x01", '"', "\\", "\U0001f600", "\ud800", "é\x7f"])
 async def test_no_message_makes_an_error_body_too_long(serve: Callable[[Handler], Starlette], nasty: str) -> None:
     response = await post(serve(raising(InvalidEvent(nasty * 400))))
