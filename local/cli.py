@@ -276,7 +276,8 @@ def status(connection: Connection) -> None:
             row(name, number)
         row("waiting to be sent", counts["outbox"])
         for name, state in ready["dependencies"].items():
-            row(name, "ok" if state["ok"] else state["message"])
+            provider = f" ({state['provider']})" if state["provider"] else ""
+            row(name, ("ok" if state["ok"] else state["message"]) + provider)
     sys.exit(0 if ready["status"] != "unavailable" else 1)
 
 

@@ -30,6 +30,7 @@ from web.errors import RequestError
 from web.hooks.routes import hook_routes
 from web.outbox import Relay
 from web.protection import HostRule, Protection, add_headers
+from web.providers import Provider, ProviderSettings, function_providers
 from web.settings import WebSettings
 from web.sweep.configured import sweep_with
 from web.unlocking import Unlocker
@@ -65,11 +66,14 @@ def from_environment() -> Starlette:
 
 def context_from_environment() -> Context:
     """The clients that the environment variables name. Raises ValidationError where one of them is wrong."""
-    settings, search = WebSettings(), SearchSettings()
+    settings, search, objects = WebSettings(), SearchSettings(), ObjectStoreSettings()
     engine = database(DatabaseSettings())
     publisher = HttpEventPublisher(settings.broker_url) if settings.broker_url else None
-    store = object_store(ObjectStoreSettings())
+    store = object_store(objects)
     reader = search_reader(search) if search.enable_search else None
+    providers = {"database": Provider(engine.dialect.name), "object_store": Provider(objects.kind)}
+    if reader:
+        providers["search"] = Provider(search.engine)
     return Context(
         settings=settings,
         engine=engine,
@@ -79,6 +83,7 @@ def context_from_environment() -> Context:
         changes=ChangeFeed(engine),
         unlocker=Unlocker(settings.convert_url),
         sweep=sweep_with(engine, store, publisher, reader),
+        providers=providers | function_providers(ProviderSettings()),
     )
 
 

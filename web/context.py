@@ -1,5 +1,6 @@
 """What the routes work with: built once in `web.app`, handed to each request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from web.changes import ChangeFeed
 from web.hooks.signatures import SnsMessages
 from web.long_work import long_work
 from web.outbox import Relay
+from web.providers import Provider
 from web.replays import Replays
 from web.settings import WebSettings
 from web.sweep import Sweep
@@ -32,6 +34,8 @@ class Context:
     sweep: Sweep | None = None
     """Where the environment says more of sweeping than the ports here do."""
     sns: SnsMessages = field(default_factory=SnsMessages)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    """Who serves what, by capability, to be shown."""
 
     @cached_property
     def replays(self) -> Replays:

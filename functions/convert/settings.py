@@ -1,22 +1,16 @@
 """The settings of the convert function, declared once."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from functions.convert.core import ConversionLimits
-from shared.settings import Settings
+from shared.providers import ConverterSettings
 
 
-class ConvertSettings(Settings):
+class ConvertSettings(ConverterSettings):
     """Limits and providers of conversion."""
 
-    converter: Literal["local", "gotenberg"] = Field(
-        "local", description="What converts office files: LibreOffice beside this function, or a Gotenberg server."
-    )
-    gotenberg_url: str | None = Field(
-        None, description="Address of the Gotenberg server (version 8), such as http://gotenberg:3000; for `gotenberg`."
-    )
     gotenberg_username: str | None = Field(None, description="For a Gotenberg that asks for basic authentication.")
     gotenberg_password: SecretStr | None = Field(None, description="The password that goes with it.")
     gotenberg_pdf_format: Literal["", "PDF/A-1b", "PDF/A-2b", "PDF/A-3b"] = Field(
@@ -45,15 +39,6 @@ class ConvertSettings(Settings):
     libreoffice_max_files: int = Field(
         100, ge=1, description="LibreOffice is restarted after so many files, and after every failure."
     )
-
-    @model_validator(mode="after")
-    def _knows_its_server(self) -> Self:
-        if self.converter == "gotenberg" and not self.gotenberg_url:
-            raise ValueError("CONVERTER=gotenberg needs GOTENBERG_URL")
-        if "@" in (self.gotenberg_url or ""):
-            # Addresses are logged.
-            raise ValueError("GOTENBERG_URL must not hold credentials; set GOTENBERG_USERNAME and GOTENBERG_PASSWORD")
-        return self
 
     def limits(self) -> ConversionLimits:
         """The limits as the core knows them."""

@@ -5,17 +5,18 @@ from pydantic import ValidationError
 from functions.enrich.extractor import MetadataExtractor
 from functions.enrich.handler import Enricher
 from functions.enrich.rule_extractor import RuleMetadataExtractor
-from functions.enrich.settings import EnrichSettings, OpenAiSettings
+from functions.enrich.settings import OpenAiSettings
 from shared.documents import Step
 from shared.events import AnyData, DocumentEnriched, DocumentRecognized, Event
 from shared.process import prepare_process
+from shared.providers import ExtractorSettings
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
 
 
 def chosen_extractor(rules: RuleMetadataExtractor) -> MetadataExtractor:
     """The extractor that the settings name. What the API needs is imported only when it is chosen."""
-    if EnrichSettings().ai_provider == "local":
+    if ExtractorSettings().ai_provider == "local":
         return rules
     from functions.enrich.openai_extractor import openai_extractor
 

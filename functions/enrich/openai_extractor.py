@@ -17,9 +17,10 @@ from functions.enrich.combining import combined
 from functions.enrich.extractor import Extraction, ExtractorFailed, Hints, MetadataExtractor, Usage
 from functions.enrich.prompt import PROMPT_VERSION, messages, overhead
 from functions.enrich.sampling import excerpts
-from functions.enrich.settings import OPENAI_URL, OpenAiSettings
+from functions.enrich.settings import OpenAiSettings
 from shared.documents import DocumentText, Notice
 from shared.errors import FailureCode, Throttled, Unavailable
+from shared.providers import OPENAI_URL
 
 CHECKS_VERSION = "1"
 """Raise with every change of what is believed of an answer, or of how it is joined with the rules' values."""

@@ -1,41 +1,19 @@
-"""Settings of the enrich function, read from the environment once."""
+"""Settings of the language model that enrich asks, read from the environment once."""
 
 from decimal import Decimal
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
 
-from shared.settings import Settings
-
-OPENAI_URL = "https://api.openai.com/v1"
+from shared.providers import OPENAI_URL, ModelSettings
 
 
-class EnrichSettings(Settings):
-    """Which extractor reads the metadata."""
-
-    ai_provider: Literal["local", "openai"] = Field(
-        default="local",
-        description="Who reads the metadata: the built-in rules (local) or an OpenAI-compatible API (openai).",
-    )
-
-
-class OpenAiSettings(Settings):
+class OpenAiSettings(ModelSettings):
     """The OpenAI-compatible API, read with AI_PROVIDER=openai only."""
-
-    # An error would repeat what it was given, and that includes the key.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     openai_api_key: SecretStr | None = Field(
         None, description="Key of the API. Needed unless `OPENAI_BASE_URL` names a server that asks for none."
     )
-    openai_base_url: str = Field(
-        OPENAI_URL,
-        description="Address of any OpenAI-compatible API, such as `http://ollama:11434/v1` or "
-        "`https://NAME.openai.azure.com/openai/v1`.",
-    )
-    openai_model: str = Field("gpt-4o-mini", min_length=1, description="The model that reads the metadata.")
     openai_response_format: Literal["auto", "json_schema", "json_object", "text"] = Field(
         "auto",
         description="How the model is held to JSON: by schema, as any JSON object, or by asking for it; `auto` begins "
@@ -71,14 +49,6 @@ class OpenAiSettings(Settings):
         ge=0,
         description="US dollars for a million tokens written. Unset: the list price of gpt-4o-mini at OpenAI, else 0.",
     )
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _plain_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise ValueError("OPENAI_BASE_URL must be an http(s) address without user name and query")
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _key_where_needed(self) -> Self:

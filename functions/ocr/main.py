@@ -3,7 +3,7 @@
 from functions.ocr.client import JailedPdfTools, TesseractOcrEngine, worker_pool
 from functions.ocr.engine import OcrEngine
 from functions.ocr.handler import Recognizer
-from functions.ocr.settings import OcrProvider, OcrSettings
+from functions.ocr.settings import OcrSettings
 from shared.documents import Step
 from shared.events import (
     AnyData,
@@ -14,6 +14,7 @@ from shared.events import (
     PagesRequested,
 )
 from shared.process import prepare_process
+from shared.providers import OcrProvider
 from shared.publisher import BrokerSettings, HttpEventPublisher
 from shared.step import StepContext, step
 from shared.storage.settings import ObjectStoreSettings, object_store
@@ -29,11 +30,11 @@ def azure_engine(settings: OcrSettings) -> OcrEngine:
     """Azure; its SDK is loaded where it is used only."""
     from functions.ocr.document_intelligence import AzureOcrEngine
 
-    key = settings.azure_ai_key
-    assert key is not None
+    key, endpoint = settings.azure_ai_key, settings.azure_address
+    assert key is not None and endpoint is not None
     return AzureOcrEngine(
         tools,
-        endpoint=settings.azure_address,
+        endpoint=endpoint,
         key=key.get_secret_value(),
         timeout_seconds=settings.ocr_document_timeout_seconds,
     )

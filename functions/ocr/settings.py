@@ -1,31 +1,18 @@
 """The settings of the OCR function that do not concern storage or events; each is one environment variable."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from functions.ocr.languages import split_codes
-from shared.settings import Settings
+from shared.providers import OcrProvider, RecognizerSettings
 
 
-class OcrProvider(StrEnum):
-    AZURE = "azure"
-    TESSERACT = "tesseract"
-
-
-class OcrSettings(Settings):
+class OcrSettings(RecognizerSettings):
     """Read once at start; a wrong value stops the process."""
 
-    ocr_provider: OcrProvider = Field(
-        OcrProvider.TESSERACT, description="Who recognizes text: `tesseract` on this machine, or `azure`."
-    )
-    azure_endpoint: str | None = Field(
-        None, description="Address of the Azure Document Intelligence resource; by default that of `AZURE_REGION`."
-    )
     azure_ai_key: SecretStr | None = Field(None, description="A key of that resource.")
-    azure_region: str | None = Field(None, description="Region of the resource, such as westeurope.")
     ocr_languages: str = Field(
         "eng+deu",
         description="Languages of the documents, most usual first, as Tesseract or BCP-47 codes joined by `+`. "
@@ -76,12 +63,7 @@ class OcrSettings(Settings):
     @property
     def azure_is_set_up(self) -> bool:
         """Whether Azure may be used, as the provider or for a document that is to be read by it."""
-        return self.azure_ai_key is not None and bool(self.azure_endpoint or self.azure_region)
-
-    @property
-    def azure_address(self) -> str:
-        """Where the resource answers."""
-        return self.azure_endpoint or f"https://{self.azure_region}.api.cognitive.microsoft.com"
+        return self.azure_ai_key is not None and self.azure_address is not None
 
     @property
     def packs(self) -> tuple[str, ...]:

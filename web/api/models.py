@@ -450,9 +450,10 @@ class HealthAnswer(Frozen):
 
 
 class DependencyState(Frozen):
-    """One dependency: reached, or why not."""
+    """One dependency: reached, or why not. `provider` is who serves it, by the name that its setting has."""
 
     ok: bool
+    provider: str | None = None
     message: str | None = None
     took_ms: float
 

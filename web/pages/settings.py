@@ -10,17 +10,44 @@ from starlette.responses import Response
 from shared.database.engine import reading
 from shared.errors import Unavailable
 from web.api.health import ready
-from web.api.models import ReadyAnswer
+from web.api.models import DependencyState, ReadyAnswer
 from web.context import Context, context_of
 from web.pages import words
 from web.pages.rendering import NO_COUNTS, Counts, Renderer, frame_counts
+from web.providers import FUNCTION_CAPABILITIES
 
 _NAMES: Mapping[str, str] = {
     "broker": "Event broker",
+    "conversion": "Office files to PDF",
     "database": "Database",
+    "enrichment": "Reading facts",
     "object_store": "Object storage",
+    "ocr": "Text recognition",
     "search": "Search",
 }
+_PROVIDERS: Mapping[tuple[str, str], str] = {
+    ("conversion", "gotenberg"): "Gotenberg",
+    ("conversion", "local"): "LibreOffice",
+    ("database", "postgresql"): "PostgreSQL",
+    ("database", "sqlite"): "SQLite",
+    ("enrichment", "local"): "Built-in rules",
+    ("enrichment", "openai"): "Language model",
+    ("object_store", "directory"): "Directory",
+    ("object_store", "s3"): "S3",
+    ("ocr", "azure"): "Azure Document Intelligence",
+    ("ocr", "tesseract"): "Tesseract",
+    ("search", "embedded"): "Embedded index",
+    ("search", "meilisearch"): "Meilisearch",
+}
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """What the server works with. `state` is None for a part of a function, which nobody has asked."""
+
+    name: str
+    provider: str
+    state: DependencyState | None
 
 
 @dataclass(frozen=True)
@@ -32,9 +59,10 @@ class SettingsPage:
     async def __call__(self, request: Request) -> Response:
         """The page; it also opens while something is down, and says what."""
         found = ReadyAnswer.model_validate_json(bytes((await ready(request)).body))
-        named = [(name, _NAMES.get(name, name.capitalize()), state) for name, state in found.dependencies.items()]
         counts = await run_in_threadpool(_counts, request)
-        values = {"active": "settings", "dependencies": named, "facts": facts(context_of(request))}
+        context = context_of(request)
+        shown = dependencies(context, found.dependencies)
+        values = {"active": "settings", "dependencies": shown, "facts": facts(context)}
         return self.renderer.page(request, "settings.html", values, counts=counts)
 
 
@@ -44,6 +72,18 @@ def _counts(request: Request) -> Counts:
             return frame_counts(session, request)
     except Unavailable:
         return NO_COUNTS
+
+
+def dependencies(context: Context, states: Mapping[str, DependencyState]) -> list[Dependency]:
+    """What is active, in words, and how it answers."""
+    return [
+        Dependency(
+            _NAMES.get(name, name.capitalize()),
+            _PROVIDERS.get((name, state.provider or ""), state.provider or ""),
+            None if name in FUNCTION_CAPABILITIES and context.providers[name].check is None else state,
+        )
+        for name, state in states.items()
+    ]
 
 
 def facts(context: Context) -> list[tuple[str, str]]:
