@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: run setup system test-system test chaos check format docs lock clean
+.PHONY: run setup system test-system test chaos check format docs lock images clean
 
 run: setup
 	@$(BIN)/docuelevate serve
@@ -42,6 +42,10 @@ docs: $(VENV)/.installed
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --output-file requirements.lock
+
+# Container images of all units; IMAGE_PREFIX and TAG name them (docs/images.md).
+images:
+	@scripts/build-images
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -74,7 +74,8 @@ def migrate() -> None:
     from shared.errors import Unavailable
 
     settings = DatabaseSettings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.database_url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
     try:
         click.echo(f"The database is at revision {apply(database(settings))}.")
     except (SchemaMismatch, Unavailable) as error:
@@ -105,7 +106,8 @@ def create_token(name: str, scope: str, expires_days: int | None, owner: str, as
     from shared.errors import Unavailable
 
     settings = DatabaseSettings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.database_url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = database(settings)
     expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
     try:

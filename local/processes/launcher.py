@@ -11,17 +11,16 @@ import signal
 import socket
 import sys
 
-import uvicorn
+from shared.function_server import FunctionServer
 
-KEEP_ALIVE_SECONDS = 620
 _PR_SET_PDEATHSIG = 1
 
 
-class _Server(uvicorn.Server):
+class _Server(FunctionServer):
     """Says once that requests are served; until then they wait in the socket's backlog."""
 
-    def __init__(self, config: uvicorn.Config, ready: int) -> None:
-        super().__init__(config)
+    def __init__(self, listener: int, ready: int, grace_seconds: int) -> None:
+        super().__init__(fd=listener, grace_seconds=grace_seconds)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -55,18 +54,7 @@ def main(arguments: list[str]) -> None:
     die_with(runner, lifeline)
     for descriptor in (lifeline, ready, listener):
         os.set_inheritable(descriptor, False)
-    config = uvicorn.Config(
-        "functions_framework.aio:app",
-        fd=listener,
-        # functions-framework loads the function here; by default uvicorn would go on without one that cannot be loaded.
-        lifespan="on",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=grace_seconds,
-        access_log=False,
-        log_level="warning",
-        ws="none",
-    )
-    _Server(config, ready).run()
+    _Server(listener, ready, grace_seconds).run()
 
 
 if __name__ == "__main__":

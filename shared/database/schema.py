@@ -28,7 +28,7 @@ def migrate(engine: Engine) -> str:
     Raises SchemaMismatch when the result is not what the code needs (the exit of a migration tool proves nothing), and
     Unavailable where the database does not answer.
     """
-    with translated(), engine.connect() as connection, _one_at_a_time(connection):
+    with translated(), engine.connect() as connection, one_at_a_time(connection):
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -45,7 +45,8 @@ def create_revision(engine: Engine, message: str) -> None:
 
 
 @contextmanager
-def _one_at_a_time(connection: Connection) -> Iterator[None]:
+def one_at_a_time(connection: Connection) -> Iterator[None]:
+    """A transaction that no other migration of this database runs beside."""
     # The transaction is opened before Alembic is configured: Alembic then joins it instead of rolling its own back.
     with connection.begin():
         if connection.dialect.name == "postgresql":

@@ -1,5 +1,7 @@
 """The schema that the migrations make is the one that the code declares, indexes included."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,25 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
 
 from shared.database.engine import open_database, reading, writing
+from shared.database.readiness import require_current
 from shared.database.schema import migrate
 from shared.database.tables import Table
 from shared.errors import Unavailable
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_the_migrations_lead_to_the_declared_tables(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_alembic_typed_by_hand_does_what_migrate_does(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'docuelevate.db'}"
+    command = [sys.executable, "-m", "alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head"]
+    subprocess.run(command, cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "DATABASE_URL": url}, check=True)
+    engine = open_database(url)
+    require_current(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
 
