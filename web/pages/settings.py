@@ -17,14 +17,16 @@ from web.pages.rendering import NO_COUNTS, Counts, Renderer, frame_counts
 from web.providers import FUNCTION_CAPABILITIES
 
 _NAMES: Mapping[str, str] = {
-    "broker": "Event broker",
-    "conversion": "Office files to PDF",
-    "database": "Database",
-    "enrichment": "Reading facts",
     "object_store": "Object storage",
-    "ocr": "Text recognition",
+    "database": "Database",
+    "broker": "Event broker",
     "search": "Search",
+    "conversion": "Office files to PDF",
+    "ocr": "Text recognition",
+    "enrichment": "Facts from texts",
 }
+"""In the order in which they are shown."""
+
 _PROVIDERS: Mapping[tuple[str, str], str] = {
     ("conversion", "gotenberg"): "Gotenberg",
     ("conversion", "local"): "LibreOffice",
@@ -78,11 +80,12 @@ def dependencies(context: Context, states: Mapping[str, DependencyState]) -> lis
     """What is active, in words, and how it answers."""
     return [
         Dependency(
-            _NAMES.get(name, name.capitalize()),
+            words,
             _PROVIDERS.get((name, state.provider or ""), state.provider or ""),
             None if name in FUNCTION_CAPABILITIES and context.providers[name].check is None else state,
         )
-        for name, state in states.items()
+        for name, words in _NAMES.items()
+        if (state := states.get(name))
     ]
 
 
