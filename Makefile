@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: run setup system test-system test chaos check format docs lock images clean
+.PHONY: run setup system test-system test e2e-cluster chaos check format docs lock images clean
 
 run: setup
 	@$(BIN)/docuelevate serve
@@ -18,10 +18,15 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 test-system:
 	@scripts/install-system test
+	@scripts/install-tools
 
 test: test-system $(VENV)/.installed
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest tests --ignore=tests/unit
+
+# On a real cluster, the one that KUBECONFIG names: tests/cluster/README.md says what it needs.
+e2e-cluster: $(VENV)/.installed
+	$(BIN)/python -m tests.cluster
 
 # Every fault that the tests know, everywhere; `make test` tries some of each.
 chaos: test-system $(VENV)/.installed
@@ -39,6 +44,11 @@ format: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python scripts/configuration.py > docs/configuration.md
+
+# knative/ from the chart, and what the chart takes from the code and tells of itself. Needs helm.
+manifests: $(VENV)/.installed
+	PYTHONPATH=. $(BIN)/python scripts/chart_variables.py > helm/docuelevate/files/variables.yaml
+	$(BIN)/python scripts/manifests.py
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --output-file requirements.lock
