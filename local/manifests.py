@@ -1,17 +1,20 @@
 """Reads the Knative manifests in `knative/`, so that one machine is wired exactly as a cluster is.
 
 Understands what those files use and refuses the rest: a field that would be ignored here would work differently there.
+Functions and triggers go by the names that their labels give: those of the objects begin with the release's.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 _DURATION = re.compile(r"P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+_COMPONENT = "app.kubernetes.io/component"
+_TRIGGER = "docuelevate.org/trigger"
 _UNLIMITED_CONCURRENCY = 100
 """What a `containerConcurrency` of 0 means here."""
 
@@ -54,7 +57,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where an event is sent: a Service by name and a path on it."""
+    """Where an event is sent: a function by name and a path on it."""
 
     service: str
     path: str = "/"
@@ -128,35 +131,40 @@ class Wiring:
 
 
 def read_wiring(directory: Path) -> Wiring:
-    """Read every manifest of a directory. Raises InvalidManifest, naming the file or the reference that is wrong."""
+    """Read every Knative manifest of a directory, and nothing else that is there.
+
+    Raises InvalidManifest, naming the file or the reference that is wrong.
+    """
     brokers: list[str] = []
     services: dict[str, Service] = {}
+    functions: dict[str, str] = {}
     triggers: list[Trigger] = []
     for path, document in _documents(directory):
         try:
-            match document["kind"]:
-                case "Broker":
+            match document["apiVersion"].partition("/")[0], document["kind"]:
+                case "eventing.knative.dev", "Broker":
                     brokers.append(document["metadata"]["name"])
-                case "Service":
+                case "serving.knative.dev", "Service":
                     service = parse_service(document)
                     services[service.name] = service
-                case "Trigger":
+                    functions[document["metadata"]["name"]] = service.name
+                case "eventing.knative.dev", "Trigger":
                     triggers.append(parse_trigger(document))
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidManifest(f"{path.name}: {error!r}") from error
     if len(brokers) != 1:
         raise InvalidManifest(f"{directory}: one Broker is needed, {len(brokers)} found")
-    _check_destinations(services, triggers)
-    return Wiring(brokers[0], services, tuple(triggers))
+    _check_followers(services)
+    return Wiring(brokers[0], services, tuple(_among(functions, trigger) for trigger in triggers))
 
 
 def parse_trigger(document: Mapping[str, Any]) -> Trigger:
-    """Read one Trigger."""
+    """Read one Trigger; its destinations are named like the Services."""
     spec = document["spec"]
     delivery = spec["delivery"]
     sink = delivery.get("deadLetterSink")
     return Trigger(
-        name=document["metadata"]["name"],
+        name=document["metadata"]["labels"][_TRIGGER],
         filters=tuple(parse_filter(item) for item in spec.get("filters", ())),
         subscriber=_destination(spec["subscriber"]),
         delivery=Delivery(
@@ -176,7 +184,7 @@ def parse_service(document: Mapping[str, Any]) -> Service:
     annotations = template["metadata"]["annotations"]
     max_scale = int(annotations.get("autoscaling.knative.dev/max-scale", "0"))
     return Service(
-        name=document["metadata"]["name"],
+        name=document["metadata"]["labels"][_COMPONENT],
         concurrency=int(spec["containerConcurrency"]) or _UNLIMITED_CONCURRENCY,
         timeout_seconds=float(min(spec["timeoutSeconds"], spec["responseStartTimeoutSeconds"])),
         max_scale=max_scale or None,
@@ -224,6 +232,19 @@ def _destination(content: Mapping[str, Any]) -> Destination:
     return Destination(reference["name"], content.get("uri", "/"))
 
 
+def _among(functions: Mapping[str, str], trigger: Trigger) -> Trigger:
+    """The trigger with the names of functions in the place of those of Services."""
+
+    def function(destination: Destination) -> Destination:
+        if destination.service not in functions:
+            raise InvalidManifest(f"trigger {trigger.name} names the unknown service {destination.service}")
+        return replace(destination, service=functions[destination.service])
+
+    sink = trigger.delivery.dead_letter_sink
+    delivery = replace(trigger.delivery, dead_letter_sink=function(sink)) if sink else trigger.delivery
+    return replace(trigger, subscriber=function(trigger.subscriber), delivery=delivery)
+
+
 def _variable(entry: Mapping[str, Any]) -> Variable:
     if "value" in entry:
         return Variable(entry["name"], value=str(entry["value"]))
@@ -231,11 +252,7 @@ def _variable(entry: Mapping[str, Any]) -> Variable:
     return Variable(entry["name"], key=reference["key"])
 
 
-def _check_destinations(services: Mapping[str, Service], triggers: list[Trigger]) -> None:
+def _check_followers(services: Mapping[str, Service]) -> None:
     for service in services.values():
         if service.followed_by not in (None, *services):
             raise InvalidManifest(f"service {service.name} names the unknown service {service.followed_by}")
-    for trigger in triggers:
-        for destination in (trigger.subscriber, trigger.delivery.dead_letter_sink):
-            if destination is not None and destination.service not in services:
-                raise InvalidManifest(f"trigger {trigger.name} names the unknown service {destination.service}")

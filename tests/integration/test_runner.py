@@ -65,14 +65,15 @@ async def sink(request):
     return Response(status_code=202)
 """
 
-BROKER = "{kind: Broker, metadata: {name: test}}"
+BROKER = "{apiVersion: eventing.knative.dev/v1, kind: Broker, metadata: {name: test}}"
 
 
 def service(name: str, concurrency: int = 1) -> str:
     return json.dumps(
         {
+            "apiVersion": "serving.knative.dev/v1",
             "kind": "Service",
-            "metadata": {"name": name},
+            "metadata": {"name": f"test-{name}", "labels": {"app.kubernetes.io/component": name}},
             "spec": {
                 "template": {
                     "metadata": {"annotations": {"autoscaling.knative.dev/max-scale": "2"}},
@@ -97,17 +98,18 @@ def service(name: str, concurrency: int = 1) -> str:
 def trigger(event_type: str, subscriber: str) -> str:
     return json.dumps(
         {
+            "apiVersion": "eventing.knative.dev/v1",
             "kind": "Trigger",
-            "metadata": {"name": subscriber},
+            "metadata": {"name": f"test-{subscriber}", "labels": {"docuelevate.org/trigger": subscriber}},
             "spec": {
                 "filters": [{"exact": {"type": event_type}}],
-                "subscriber": {"ref": {"kind": "Service", "name": subscriber}},
+                "subscriber": {"ref": {"kind": "Service", "name": f"test-{subscriber}"}},
                 "delivery": {
                     "retry": 8,
                     "backoffPolicy": "exponential",
                     "backoffDelay": "PT0.05S",
                     "timeout": "PT60S",
-                    "deadLetterSink": {"ref": {"kind": "Service", "name": "sink"}, "uri": "/dead-letters/work"},
+                    "deadLetterSink": {"ref": {"kind": "Service", "name": "test-sink"}, "uri": "/dead-letters/work"},
                 },
             },
         }
