@@ -109,7 +109,7 @@ class ObjectStore(Protocol):
     def delete_exact(self, info: ObjectInfo) -> bool:
         """Remove exactly the version that `info` names. False where it changed or the store can not make sure.
 
-        True as well when the object is already gone.
+        True as well when the object is already gone. Older versions, which it had replaced, do not come back to light.
         """
 
     def delete_prefix(self, prefix: str) -> int:

@@ -404,7 +404,7 @@ class S3ObjectStore:
             self._client.delete_object(Bucket=self.bucket, Key=key, **request)
 
     def delete_exact(self, info: ObjectInfo) -> bool:
-        """Remove the version that `info` names; True as well when it is already gone.
+        """Remove the version that `info` names and those that it had replaced; True as well when it is already gone.
 
         Exact by version on a versioned bucket, else by a conditional request where the server was seen to honour it.
         """
@@ -416,9 +416,26 @@ class S3ObjectStore:
                 return current is None
             version_id = current.version_id
         if version_id is not None:
+            # The oldest first: the one before the last would come back to light as soon as that is gone.
+            for older in reversed([*self._replaced_by(info.key, version_id)]):
+                self._delete(info.key, VersionId=older)
             self._delete(info.key, VersionId=version_id)
             return True
         return self._deletes_matching() and self._delete_matching(info)
+
+    def _replaced_by(self, key: str, version_id: str) -> Iterator[str]:
+        """The versions of the key that are older than this one; servers list the newest first, and shorter keys first.
+
+        A delete marker among them may stay: it hides the key.
+        """
+        is_older = False
+        for page in self._version_pages(key):
+            for entry in page.get("Versions", ()):
+                if entry["Key"] != key:
+                    return
+                if is_older:
+                    yield entry["VersionId"]
+                is_older = is_older or entry["VersionId"] == version_id
 
     def _delete_matching(self, info: ObjectInfo) -> bool:
         try:
@@ -446,16 +463,19 @@ class S3ObjectStore:
 
     def _versions(self, prefix: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Key and version of everything under a prefix, delete markers too."""
+        try:
+            for page in self._version_pages(prefix):
+                for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    yield entry["Key"], {"VersionId": entry["VersionId"]}
+        except _NotOffered:
+            yield from ((info.key, {}) for infos in self._pages(prefix) for info in infos)
+
+    def _version_pages(self, prefix: str) -> Iterator[Mapping[str, Any]]:
         request: dict[str, str] = {}
         while True:
-            try:
-                with _translated(prefix):
-                    page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, **request)
-            except _NotOffered:
-                yield from ((info.key, {}) for infos in self._pages(prefix) for info in infos)
-                return
-            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                yield entry["Key"], {"VersionId": entry["VersionId"]}
+            with _translated(prefix):
+                page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, **request)
+            yield page
             if not page.get("IsTruncated"):
                 return
             request = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}

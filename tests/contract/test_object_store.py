@@ -560,6 +560,22 @@ def test_an_exact_removal_takes_the_one_version_of_a_versioned_bucket(versioned:
     assert versioned.head("incoming/a") is None
 
 
+def test_what_a_removed_version_had_replaced_does_not_come_back_to_light(versioned: S3ObjectStore) -> None:
+    """Some programs make an empty object first, and then write it."""
+    for body in (b"", b"one", b"two"):
+        versioned.put("incoming/a", body, media_type=TEXT)
+    versioned.put("incoming/a.b", b"another", media_type=TEXT)
+    seen = versioned.head("incoming/a")
+    assert seen is not None
+    versioned.put("incoming/a", b"later", media_type=TEXT)
+    assert versioned.delete_exact(seen)
+    assert [info.key for info in versioned.list("incoming/")] == ["incoming/a", "incoming/a.b"]
+    [later] = [info for info in versioned.list("incoming/") if info.key == "incoming/a"]
+    assert versioned.get("incoming/a") == b"later"
+    assert versioned.delete_exact(later)
+    assert [info.key for info in versioned.list("incoming/")] == ["incoming/a.b"]
+
+
 def test_a_copy_from_a_versioned_bucket_is_of_the_version_that_was_seen(versioned: S3ObjectStore) -> None:
     versioned.put("incoming/a", b"a" * 9 * MEBIBYTE, media_type=TEXT)
     seen = versioned.head("incoming/a")
