@@ -42,6 +42,8 @@ def _event_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--from", "start", type=click.Choice(STEPS), default="convert", show_default=True, help="First step.")
 @click.option("--force", is_flag=True, help="Do that step again although its result is there.")
 @click.option("--language", help="Language for text recognition.")
+@click.option("--ocr-engine", help="Who recognizes the text: one of the server's OCR_ENGINES.")
+@click.option("--enrich-engine", help="Who extracts the metadata; `local` asks no model.")
 @click.option("--redeliver", is_flag=True, help="Send the archived events again instead of starting new runs.")
 @click.option("--rate", type=click.FloatRange(0.1, 1000), default=10.0, show_default=True, help="Items per second.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
@@ -56,6 +58,8 @@ def replay(
     start: str,
     force: bool,
     language: str | None,
+    ocr_engine: str | None,
+    enrich_engine: str | None,
     redeliver: bool,
     rate: float,
     dry_run: bool,
@@ -68,7 +72,8 @@ def replay(
 
     What has not changed is not worked on again, unless --force says so for the first step.
     """
-    options = {"language": language} if language else {}
+    chosen = {"language": language, "ocr_engine": ocr_engine, "enrich_engine": enrich_engine}
+    options = {name: value for name, value in chosen.items() if value}
     wanted: dict[str, Any] = {name: filters[name] for name in _FILTERS if filters.get(name)}
     if kind:
         wanted["type" if "." in kind else "document_type"] = kind

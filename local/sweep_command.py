@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,12 +42,14 @@ def _direct(*, report: bool) -> dict[str, Any]:
     from pydantic import ValidationError
 
     from shared.database.readiness import require_current
+    from shared.database.settings import DatabaseSettings
     from shared.errors import Unavailable
     from web.api.sweep import sweep_report
     from web.sweep.configured import configured_sweep
     from web.sweep.settings import SweepBrokerSettings
 
     try:
+        _require_database(DatabaseSettings().url)
         sweep = configured_sweep(SweepBrokerSettings().broker_url)
         require_current(sweep.engine)
     except ValidationError as error:
@@ -55,6 +58,15 @@ def _direct(*, report: bool) -> dict[str, Any]:
         raise click.ClickException(str(error)) from error
     swept = sweep.run(report=report, part_seconds=float("inf") if report else 600.0)
     return sweep_report(swept).model_dump(mode="json")
+
+
+def _require_database(url: str) -> None:
+    """Refuse a file that is not there: opening it would make an empty one, wherever a wrong DATA_DIR points."""
+    from sqlalchemy import make_url
+
+    file = make_url(url)
+    if file.get_backend_name() == "sqlite" and not Path(file.database or "").exists():
+        raise click.ClickException(f"There is no database at {file.database}: set DATA_DIR or DATABASE_URL.")
 
 
 def _show(told: Mapping[str, Any]) -> None:

@@ -73,6 +73,14 @@ def test_the_command_works_without_a_server(tmp_path: Path, monkeypatch: pytest.
     assert "orphaned_object" in shown.output and "1 finding(s)" in shown.output
 
 
+def test_a_wrong_data_directory_is_told_and_stays_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    told = CliRunner().invoke(main, ["sweep", "--report", "--direct"])
+    assert told.exit_code == 1 and "There is no database at" in told.output
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_the_module_ends_well_only_when_all_was_within_reach(tmp_path: Path) -> None:
     environment = installation(tmp_path)
     command = [sys.executable, "-m", "web.sweep"]

@@ -83,6 +83,14 @@ def test_one_document_is_replayed_at_once(run: Run) -> None:
     assert Script.asked == [("POST", path, {"from": "ocr", "force": False, "options": {}})]
 
 
+def test_a_replay_may_name_another_language_and_other_engines(run: Run) -> None:
+    path = "/api/documents/d-1/replay"
+    words = ("--language", "fra", "--ocr-engine", "azure", "--enrich-engine", "local")
+    run("replay", "d-1", *words, answers={path: [{"runid": "x", "started_at_step": "ocr"}]})
+    options = {"language": "fra", "ocr_engine": "azure", "enrich_engine": "local"}
+    assert Script.asked == [("POST", path, {"from": "convert", "force": False, "options": options})]
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
