@@ -356,8 +356,7 @@ class Charge(Table):
 class Finding(Table):
     """Something that sweep found and cannot repair: what, where, since when. It goes once it is no longer so.
 
-    `kind` is original_missing, original_damaged, payload_missing, orphaned_object, letter_missing, letter_unreadable,
-    outbox_unsent, outbox_unreadable or not_swept.
+    `kind` is one of `web.sweep.swept.Kind`.
     """
 
     __tablename__ = "findings"

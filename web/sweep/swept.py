@@ -33,6 +33,7 @@ class Kind(StrEnum):
     ORIGINAL_MISSING = "original_missing"
     ORIGINAL_DAMAGED = "original_damaged"
     PAYLOAD_MISSING = "payload_missing"
+    PAYLOAD_DAMAGED = "payload_damaged"
     ORPHANED_OBJECT = "orphaned_object"
     LETTER_MISSING = "letter_missing"
     LETTER_UNREADABLE = "letter_unreadable"

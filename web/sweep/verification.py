@@ -1,4 +1,7 @@
-"""Originals read again, slowly, each every few weeks: bytes that changed by themselves are told, never hidden."""
+"""Originals read again, slowly, each every few weeks: bytes that changed by themselves are told, never hidden.
+
+With each original what was made of it is read as well: that can be made again.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,17 +10,24 @@ from sqlalchemy import or_, select, update
 
 from shared.database.engine import reading, writing
 from shared.database.tables import Document, Finding
+from shared.documents import ObjectReference
 from shared.errors import ObjectNotFound
 from web.sweep.adoption import sha256_of
 from web.sweep.findings import settle
-from web.sweep.payloads import confirmed_missing, forget_original, tell_of_original
+from web.sweep.payloads import (
+    confirmed_missing,
+    forget_original,
+    repair_first_damaged,
+    size_of_payloads,
+    tell_of_original,
+)
 from web.sweep.round import BATCH, Round
 from web.sweep.swept import Kind
 
 VERIFY_EVERY = timedelta(days=30)
 LOOK_AGAIN = timedelta(days=1)
 BYTES_PER_SWEEP = 64 << 20
-"""At one sweep a minute that is 90 GiB a day. An original that is larger by itself is read all the same."""
+"""At one sweep a minute that is 90 GiB a day. A document that is larger by itself is read all the same."""
 
 
 def verify_originals(round_: Round) -> None:
@@ -30,6 +40,7 @@ def verify_originals(round_: Round) -> None:
         if left <= 0 or not round_.has_time():
             break
         with round_.alone(row.id):
+            left -= size_of_payloads(row)
             _verify(round_, row)
         left -= row.size
     for row in _damaged(round_):
@@ -69,13 +80,14 @@ def _verify(round_: Round, row: Document) -> None:
     try:
         whole = sha256_of(round_.store, str(row.original["key"])) == row.sha256
     except ObjectNotFound:
-        if confirmed_missing(round_, row, row.original):
+        if confirmed_missing(round_, row, ObjectReference.model_validate(row.original)):
             tell_of_original(round_, row, Kind.ORIGINAL_MISSING)
         return
     if not whole:
         tell_of_original(round_, row, Kind.ORIGINAL_DAMAGED)
         return
     forget_original(round_, row, Kind.ORIGINAL_DAMAGED)
+    repair_first_damaged(round_, row)
     if round_.repairs:
         with writing(round_.engine) as session:
             session.execute(update(Document).where(Document.id == row.id).values(verified_at=round_.now))

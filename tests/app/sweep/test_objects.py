@@ -1,8 +1,12 @@
 """sweep: what rows name is there, what lost is gone, what changed by itself is told (rules 1, 6 and 23)."""
 
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from sqlalchemy import delete
@@ -176,6 +180,47 @@ def test_bytes_that_changed_by_themselves_are_told(estate: Estate, tmp_path: Pat
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     estate.swept(after=timedelta(days=2))
     assert (estate.row(document_id).code, estate.findings()) == (None, [])
+
+
+def test_a_result_whose_bytes_changed_is_made_again(anywhere: Estate) -> None:
+    """rules 6: of the same size, so that only reading tells; what is damaged is not found by the memo any more."""
+    document_id = anywhere.document()
+    pdf = anywhere.with_result(document_id)
+    whole = anywhere.document(b"whole")
+    anywhere.with_result(whole)
+    anywhere.store.put(pdf, b"%PdF", media_type="application/pdf")
+    assert anywhere.swept(after=VERIFY_EVERY * 2, report=True).findings[0].kind == "payload_damaged"
+    assert anywhere.store.head(pdf) is not None, "a report changes nothing"
+    swept = anywhere.swept()
+    assert (swept.repaired, anywhere.findings()) == (1, [("payload_damaged", document_id)])
+    assert anywhere.store.head(pdf) is None
+    assert (anywhere.row(document_id).status, anywhere.row(document_id).run_from) == ("processing", "convert")
+    assert anywhere.row(whole).status == "ready"
+
+
+class WrongOnce(DirectoryObjectStore):
+    """Hands out other bytes for one key, once."""
+
+    def __init__(self, root: Path, key: str) -> None:
+        super().__init__(root)
+        self.wrong = [key]
+
+    @contextmanager
+    def open(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
+        with super().open(key, start=start, length=length) as stream:
+            if key in self.wrong:
+                self.wrong.remove(key)
+                yield io.BytesIO(b"!!!!")
+            else:
+                yield stream
+
+
+def test_bytes_that_were_read_wrong_once_are_not_taken_for_damage(estate: Estate, tmp_path: Path) -> None:
+    document_id = estate.document()
+    key = estate.with_result(document_id)
+    estate.store = estate.sweep.store = WrongOnce(tmp_path / "objects", key)
+    assert estate.swept(after=VERIFY_EVERY * 2).repaired == 0
+    assert (estate.findings(), estate.store.wrong) == ([], [])
 
 
 def test_the_damaged_do_not_keep_the_others_from_being_read(estate: Estate, tmp_path: Path) -> None:
