@@ -24,12 +24,16 @@ Endpoint = PlainEndpoint | AsyncEndpoint
 
 
 class Need(IntEnum):
-    """What a request must be allowed to. Each one includes those before it."""
+    """What a request must be allowed to. Each one includes those before it.
+
+    METRICS is apart: they are of the whole instance, so nobody's documents open them; only ADMIN includes it.
+    """
 
     PUBLIC = 0
-    READ = 1
-    WRITE = 2
-    ADMIN = 3
+    METRICS = 1
+    READ = 2
+    WRITE = 3
+    ADMIN = 4
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Guarded(Route):
     async def _answer(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         operation = self.operations[method]
+        request.scope["route_path"] = self.path
         require(request.scope, operation.need)
         return await call(operation.endpoint, request)
 
@@ -89,6 +94,7 @@ class GuardedMount(Mount):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on."""
+        scope["route_path"] = self.path
         require(scope, self.need)
         await super().handle(scope, receive, send)
 
@@ -117,7 +123,7 @@ def require(scope: Scope, need: Need) -> None:
         return
     if identity is None:
         raise unauthenticated()
-    if identity.scope < need:
+    if identity.scope < need or (need is Need.METRICS and identity.scope not in (Need.METRICS, Need.ADMIN)):
         raise Forbidden("This token or account is not allowed to do that.")
 
 

@@ -28,6 +28,7 @@ from web.changes import ChangeFeed
 from web.context import Context
 from web.errors import RequestError
 from web.hooks.routes import hook_routes
+from web.metrics.requests import Counting
 from web.outbox import Relay
 from web.protection import HostRule, Protection, add_headers
 from web.providers import Provider, ProviderSettings, function_providers
@@ -93,13 +94,19 @@ def create_app(context: Context, pages: Pages | None = None) -> Starlette:
     if open_routes := unguarded(routes):
         raise UnguardedRoute(f"no need declared: {open_routes}")
     tell = _error_teller(pages)
-    identify = identifier(context.engine, auth_enabled=context.settings.auth_enabled)
+    token = context.settings.metrics_token
+    identify = identifier(
+        context.engine,
+        auth_enabled=context.settings.auth_enabled,
+        metrics_token=token.get_secret_value() if token else None,
+    )
+    counting = Middleware(Counting, counts=context.metrics.requests)
     protection = Middleware(Protection, hosts=HostRule.of(context.settings), identify=identify, error_answer=tell)
     handler = _error_handler(context.settings, tell)
     handlers: dict[type[Exception], ExceptionHandler] = dict.fromkeys(
         (DocuElevateError, HTTPException, Exception), handler
     )
-    app = Starlette(routes=routes, middleware=[protection], exception_handlers=handlers, lifespan=_lifespan)
+    app = Starlette(routes=routes, middleware=[counting, protection], exception_handlers=handlers, lifespan=_lifespan)
     app.state.context = context
     return app
 

@@ -3,6 +3,7 @@
 Nothing is remembered between requests, so that a token that was removed opens nothing more, on any replica.
 """
 
+import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -25,14 +26,19 @@ Identify = Callable[[Headers], Awaitable[Identity | None]]
 _log = logging.getLogger(__name__)
 
 
-def identifier(engine: Engine, *, auth_enabled: bool) -> Identify:
-    """What tells who makes a request, by its headers; None for nobody we know. It raises Unavailable."""
+def identifier(engine: Engine, *, auth_enabled: bool, metrics_token: str | None = None) -> Identify:
+    """What tells who makes a request, by its headers; None for nobody we know. It raises Unavailable.
+
+    Who brings `metrics_token` may read the metrics and nothing else, whatever the database is doing.
+    """
 
     async def local_owner(_headers: Headers) -> Identity | None:
         return Identity(LOCAL_OWNER, Need.ADMIN)
 
     async def holder_of_token(headers: Headers) -> Identity | None:
         token = bearer_token(headers)
+        if token and metrics_token and hmac.compare_digest(token.encode(), metrics_token.encode()):
+            return Identity("", Need.METRICS)
         return await run_in_threadpool(_holder, engine, token) if token else None
 
     return holder_of_token if auth_enabled else local_owner

@@ -12,6 +12,7 @@ from shared.storage.port import ObjectStore
 from web.changes import ChangeFeed
 from web.hooks.signatures import SnsMessages
 from web.long_work import long_work
+from web.metrics.exposition import Metrics
 from web.outbox import Relay
 from web.providers import Provider
 from web.replays import Replays
@@ -41,6 +42,11 @@ class Context:
     def replays(self) -> Replays:
         """Replays and rebuilds."""
         return long_work(self.engine, self.store, self.search, on_events=self.relay.wake)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What is counted here and read of the database for Prometheus."""
+        return Metrics(self.engine, search_enabled=self.search is not None)
 
 
 def context_of(request: Request) -> Context:

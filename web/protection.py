@@ -25,6 +25,9 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 HOST_INDEPENDENT = frozenset({"/api/health", "/api/ready"})
 """Probes name the pod's address; what these paths tell is no secret."""
 
+METRICS = frozenset({"/metrics"})
+"""Prometheus names the pod's address too. With authentication that tells it nothing without a token."""
+
 HOOKS = frozenset({"/hooks/s3"})
 """Programs call these by whatever name they reach the server; each asks for a secret that no browser has."""
 
@@ -56,20 +59,23 @@ ErrorAnswer = Callable[[Request, RequestError], Response]
 
 @dataclass(frozen=True)
 class HostRule:
-    """The names under which this server may be asked; None lets every name pass (authentication guards instead)."""
+    """The names under which this server may be asked; None lets every name pass (authentication guards instead), as do
+    `any_name` paths."""
 
     names: frozenset[str] | None
+    any_name: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: WebSettings) -> "HostRule":
         """Loopback names and the external one. With authentication and no external name, any."""
         if settings.auth_enabled and not settings.external_hostname:
             return cls(None)
-        return cls(LOOPBACK_NAMES | {name.lower() for name in (settings.external_hostname,) if name})
+        names = LOOPBACK_NAMES | {name.lower() for name in (settings.external_hostname,) if name}
+        return cls(names, METRICS if settings.auth_enabled else frozenset())
 
-    def allows(self, host: str) -> bool:
+    def allows(self, host: str, path: str) -> bool:
         """Whether a Host header names us; its port does not matter."""
-        return self.names is None or hostname(host) in self.names
+        return self.names is None or path in self.any_name or hostname(host) in self.names
 
 
 class Protection:
@@ -108,7 +114,7 @@ class Protection:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         host = headers.getlist("host")
-        if len(host) != 1 or not self._hosts.allows(host[0]):
+        if len(host) != 1 or not self._hosts.allows(host[0], scope["path"]):
             raise Forbidden("This server does not go by that name; see EXTERNAL_HOSTNAME.", code="host_not_allowed")
         if not same_origin(headers, host[0], scope["method"]):
             raise Forbidden("Another site may not use this server through your browser.", code="origin_not_allowed")

@@ -1,32 +1,16 @@
 """What an operator sets for the web process. A wrong value stops it before it serves anything."""
 
 import ipaddress
-import re
-from typing import Annotated, Any, Self
+from typing import Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from shared.storage.settings import NotificationSettings
+from shared.storage.settings import ArrivalSettings, NotificationSettings
 
-_UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 MIN_SECRET_CHARACTERS = 32
 
 
-def size_in_bytes(value: Any) -> Any:
-    """`1GiB`, `500 MB` or plain bytes as a number of bytes."""
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value)
-    if match is None or match[2].lower() not in _UNITS:
-        raise ValueError("must be a number of bytes, or one with a unit such as 500MB or 1GiB")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
-
-
-Size = Annotated[int, BeforeValidator(size_in_bytes)]
-
-
-class WebSettings(NotificationSettings):
+class WebSettings(NotificationSettings, ArrivalSettings):
     """The server, who may use it, and what it takes."""
 
     host: str = Field("127.0.0.1", description="Address to listen on. Without authentication only loopback is allowed.")
@@ -49,12 +33,12 @@ class WebSettings(NotificationSettings):
         description="Text recognition engines that the ocr function is set up with, separated by commas: `tesseract`, "
         "`azure`. With more than one, people can choose for a document; others are refused.",
     )
-    max_upload_size: Size = Field(
-        1024**3,
-        gt=0,
-        description="Largest file that is taken, in bytes or as `500MB`, `1GiB`; counted while it arrives.",
-    )
     max_upload_files: int = Field(1000, gt=0, description="Most files in one upload request.")
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="With AUTH_ENABLED: a token that opens `GET /metrics` and nothing else, for Prometheus; at least "
+        f"{MIN_SECRET_CHARACTERS} characters. A token of the API with the scope `admin` opens it too.",
+    )
     allow_file_delete: bool = Field(True, description="Whether documents can be removed for good from the trash.")
 
     @model_validator(mode="after")
@@ -70,6 +54,13 @@ class WebSettings(NotificationSettings):
         secret = self.session_secret.get_secret_value() if self.session_secret else ""
         if (self.auth_enabled or secret) and len(secret) < MIN_SECRET_CHARACTERS:
             raise ValueError(f"SESSION_SECRET must have at least {MIN_SECRET_CHARACTERS} characters")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_token_is_hard_to_guess(self) -> Self:
+        token = self.metrics_token.get_secret_value() if self.metrics_token else None
+        if token is not None and (len(token) < MIN_SECRET_CHARACTERS or not token.isascii()):
+            raise ValueError(f"METRICS_TOKEN must have at least {MIN_SECRET_CHARACTERS} characters, all of them ASCII")
         return self
 
     @property

@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from shared.events import DATA_MODELS, TYPE_PREFIX
+from shared.release import VERSION
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +17,10 @@ def test_the_configuration_page_is_fresh() -> None:
     command = [sys.executable, "scripts/configuration.py"]
     page = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert (ROOT / "docs" / "configuration.md").read_text() == page, "run `make docs`"
+
+
+def test_the_code_knows_the_release_that_it_is() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
 def test_every_event_type_is_described_and_none_is_invented() -> None:

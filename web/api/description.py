@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from shared.release import VERSION
 from web.access import Guarded, Need, Operation, Parameter, page
 from web.api.models import ErrorAnswer
 
@@ -64,7 +64,7 @@ def openapi(routes: Iterable[Guarded]) -> Schema:
     _, definitions = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCES)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "DocuElevate", "version": version("docuelevate")},
+        "info": {"title": "DocuElevate", "version": VERSION},
         "security": [{"token": []}, {"session": []}],
         "paths": {route.path: _path(route) for route in described},
         "components": {

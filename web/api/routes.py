@@ -9,6 +9,7 @@ from web.api.documents import DOCUMENT_ROUTES
 from web.api.files import FILE_ROUTES
 from web.api.finding import FINDING_ROUTES
 from web.api.health import HEALTH_ROUTES
+from web.api.metrics import METRICS_ROUTES
 from web.api.replays import REPLAY_ROUTES
 from web.api.stream import STREAM_ROUTES
 from web.api.sweep import SWEEP_ROUTES
@@ -29,5 +30,6 @@ def api_routes() -> list[Guarded]:
         *STREAM_ROUTES,
         *TOKEN_ROUTES,
         *HEALTH_ROUTES,
+        *METRICS_ROUTES,
     ]
     return [*described, *description_routes(described)]

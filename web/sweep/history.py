@@ -1,10 +1,13 @@
-"""When there was a sweep last, and what it did, for whoever wants to know whether there still are any."""
+"""When there was a sweep last, what it did, and what all have done, for who wants to know whether there are any."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from shared.database.engine import reading
 from shared.database.tables import SweepMark
@@ -13,6 +16,16 @@ from web.sweep.round import Round
 
 _MARK = "last"
 _MOST_LINES = 50
+_TOTALS = "totals"
+
+
+@dataclass(frozen=True)
+class SweepHistory:
+    """When the last sweep began, how many of its parts were kept from their work, and how often all have done what."""
+
+    swept_at: datetime | None = None
+    failures: int = 0
+    totals: Mapping[str, int] = field(default_factory=dict)
 
 
 def remember_sweep(round_: Round) -> None:
@@ -31,6 +44,8 @@ def remember_sweep(round_: Round) -> None:
         "failures": swept.failures,
     }
     mark = read_mark(round_.engine, _MARK, round_.now)
+    before = _told(mark.position).get(_TOTALS, {})
+    told[_TOTALS] = {deed: before.get(deed, 0) + count for deed, count in swept.counts.items()}
     move_mark(round_.engine, mark, due_at=round_.now, position=json.dumps(told))
 
 
@@ -38,4 +53,19 @@ def last_sweep(engine: Engine) -> tuple[datetime | None, dict[str, Any] | None]:
     """When it was and what it did; None where there was none yet."""
     with reading(engine) as session:
         row = session.get(SweepMark, _MARK)
-    return (row.due_at, json.loads(row.position or "null")) if row else (None, None)
+    if row is None:
+        return None, None
+    return row.due_at, {name: value for name, value in _told(row.position).items() if name != _TOTALS} or None
+
+
+def sweep_history(session: Session) -> SweepHistory:
+    """The last sweep and the sums of all, as numbers."""
+    row = session.get(SweepMark, _MARK)
+    if row is None:
+        return SweepHistory()
+    told = _told(row.position)
+    return SweepHistory(row.due_at, len(told.get("failures", ())), told.get(_TOTALS, {}))
+
+
+def _told(position: str | None) -> dict[str, Any]:
+    return json.loads(position) if position else {}
