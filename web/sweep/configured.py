@@ -1,6 +1,7 @@
 """Builds a sweep from the environment, for the server, the timer of one machine, and the cluster's CronJob."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -29,7 +30,7 @@ def sweep_with(
     engine: Engine, store: ObjectStore, publisher: EventPublisher | None, search: SearchReader | None
 ) -> Sweep:
     """A sweep with these clients; without a publisher whatever needs one is told to be out of reach."""
-    store_settings = ObjectStoreSettings()
+    store_settings, settings = ObjectStoreSettings(), SweepSettings()
     return Sweep(
         engine,
         store,
@@ -37,7 +38,8 @@ def sweep_with(
         search_enabled=search is not None,
         generation=(lambda: search.generation) if search else None,
         is_settled=_settled_in(store_settings.data_dir) if store_settings.kind == "directory" else lambda _info: True,
-        event_retention_days=SweepSettings().event_retention_days,
+        event_retention_days=settings.event_retention_days,
+        patience=timedelta(seconds=settings.sweep_patience_seconds),
         offers_vocabulary=True,
     )
 

@@ -43,6 +43,7 @@ class Round:
     now: datetime
     swept: Swept
     part_seconds: float = PART_SECONDS
+    patience: timedelta = PATIENCE
     search_enabled: bool = True
     generation: Callable[[], str] | None = None
     is_settled: Callable[[ObjectInfo], bool] = lambda _info: True
@@ -107,12 +108,12 @@ class Round:
         elif position:
             self.swept.complete = False
 
-    def may_try(self, name: str, *, most: int | None = None, first: timedelta = PATIENCE) -> bool:
+    def may_try(self, name: str, *, most: int | None = None, first: timedelta | None = None) -> bool:
         """Whether this is to be tried (again) now: claimed by whoever is told so, with pauses that grow."""
         mark = read_mark(self.engine, name, self.now)
         if mark.due_at > self.now or (most is not None and mark.tries >= most):
             return False
-        due_at = self.now + grown(first, LONGEST_PAUSE, mark.tries)
+        due_at = self.now + grown(first or self.patience, LONGEST_PAUSE, mark.tries)
         return not self.repairs or move_mark(self.engine, mark, due_at=due_at, position="")
 
     @contextmanager

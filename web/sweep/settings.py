@@ -12,7 +12,14 @@ class SweepBrokerSettings(Settings):
 
 
 class SweepSettings(Settings):
-    """How long things are kept."""
+    """How long sweep waits, and how long things are kept."""
+
+    sweep_patience_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="How long a document may stand still before sweep sends it on, and the first of the pauses that "
+        "grow from there. What merely waits for its turn in a long queue is sent twice then, which costs no work.",
+    )
 
     event_retention_days: int = Field(
         0,

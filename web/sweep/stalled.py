@@ -23,7 +23,7 @@ from shared.leases import held_units
 from shared.storage import keys
 from web.sweep.letters import MOST_REPLAYS
 from web.sweep.marks import grown, move_mark, read_mark
-from web.sweep.round import BATCH, LONGEST_PAUSE, PATIENCE, SOURCE, Round
+from web.sweep.round import BATCH, LONGEST_PAUSE, SOURCE, Round
 from web.sweep.swept import Deed
 
 MOST_RESENDS = 12
@@ -53,7 +53,8 @@ def resend_stalled(round_: Round) -> None:
     silent = pulse == mark.position
     if silent and mark.due_at > round_.now:
         return
-    if round_.repairs and not move_mark(round_.engine, mark, due_at=round_.now + PATIENCE, position=pulse) and silent:
+    due_at = round_.now + round_.patience
+    if round_.repairs and not move_mark(round_.engine, mark, due_at=due_at, position=pulse) and silent:
         return
     for document in stalled:
         with round_.alone(document.id):
@@ -67,7 +68,7 @@ def _stalled(round_: Round) -> Sequence[Document]:
         select(Document)
         .where(
             Document.status == Status.PROCESSING.value,
-            func.coalesce(Document.resend_at, Document.changed_at) < round_.now - PATIENCE,
+            func.coalesce(Document.resend_at, Document.changed_at) < round_.now - round_.patience,
             ~queued.exists(),
         )
         .order_by(func.coalesce(Document.resend_at, Document.changed_at))
@@ -132,8 +133,8 @@ def _starts(session: Session, document: Document) -> Sequence[str]:
 
 def claim(round_: Round, document: Document, tries: int) -> bool:
     """Take the document for this sweep by compare-and-set: of two sweeps at once one sends."""
-    pause = grown(PATIENCE, LONGEST_PAUSE, document.resends)
-    return _set(round_, document, document.resends, tries, round_.now + pause - PATIENCE)
+    pause = grown(round_.patience, LONGEST_PAUSE, document.resends)
+    return _set(round_, document, document.resends, tries, round_.now + pause - round_.patience)
 
 
 def give_back(round_: Round, document: Document, tries: int) -> None:
@@ -189,7 +190,7 @@ def _has_just_come_back(round_: Round) -> bool:
         last = session.scalar(select(func.max(number)))
         if last is None:
             return False
-        lately = (number > last - _LATEST_EVENTS) & (recorded_at > round_.now - PATIENCE)
+        lately = (number > last - _LATEST_EVENTS) & (recorded_at > round_.now - round_.patience)
         first = session.execute(select(number, recorded_at).where(lately).order_by(number).limit(1)).one_or_none()
         if first is None:
             return False

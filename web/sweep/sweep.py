@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +19,7 @@ from web.sweep.indexing import wake_index
 from web.sweep.letters import close_letters, import_letters, replay_passing, tell_of_missing_letters
 from web.sweep.objects import compare_objects
 from web.sweep.purges import remove_again
-from web.sweep.round import BROKEN, PART_SECONDS, Round
+from web.sweep.round import BROKEN, PART_SECONDS, PATIENCE, Round
 from web.sweep.stalled import resend_stalled
 from web.sweep.swept import Swept
 from web.sweep.verification import verify_originals
@@ -66,6 +66,7 @@ class Sweep:
     is_settled: Callable[[ObjectInfo], bool] = lambda _info: True
     event_retention_days: int = 0
     offers_vocabulary: bool = False
+    patience: timedelta = PATIENCE
 
     def run(self, now: datetime | None = None, *, report: bool = False, part_seconds: float = PART_SECONDS) -> Swept:
         """Sweep once; with `report` nothing is changed, and everything looked at as far as the time goes.
@@ -80,6 +81,7 @@ class Sweep:
             now=now or datetime.now(UTC),
             swept=swept,
             part_seconds=part_seconds,
+            patience=self.patience,
             search_enabled=self.search_enabled,
             generation=self.generation,
             is_settled=self.is_settled,

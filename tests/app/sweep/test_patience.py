@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import delete, select, update
 
 from shared.database.documents import enqueue
@@ -14,6 +15,7 @@ from shared.storage import keys
 from tests.app.sweep.estate import Estate
 from tests.app.sweep.test_letters import start
 from web.sweep import Sweep
+from web.sweep.configured import sweep_with
 from web.sweep.stalled import MOST_RESENDS
 from web.writes import purge, trash
 
@@ -244,3 +246,16 @@ def test_a_mark_that_cannot_be_read_stops_no_other_part(estate: Estate) -> None:
     swept = estate.swept(after=6 * MINUTE)
     assert list(swept.failures) == ["archive"] and swept.resent == 1
     assert len(estate.rows(SweepMark)) > 1, "the parts behind it have remembered what they did"
+
+
+def test_an_operator_says_how_long_is_standing_still(estate: Estate) -> None:
+    start(estate)
+    assert estate.swept(after=MINUTE).resent == 0
+    estate.sweep.patience = timedelta(seconds=20)
+    assert estate.swept().resent == 1
+    assert estate.swept(after=timedelta(seconds=10)).resent == 0
+
+
+def test_patience_is_a_setting(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEP_PATIENCE_SECONDS", "45")
+    assert sweep_with(estate.engine, estate.store, None, None).patience == timedelta(seconds=45)
