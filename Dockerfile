@@ -2,9 +2,12 @@
 # docker and buildah build it. See docs/images.md.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
-# Python as the distribution maintains it, and the user of every image.
+# Python as the distribution maintains it, and the user of every image. Manuals and translations of Debian's programs stay
+# out, as in its slim image; licences stay.
 FROM ${BASE} AS runtime
-RUN apt-get update \
+RUN printf 'path-exclude=/usr/share/%s/*\n' doc info locale man >/etc/dpkg/dpkg.cfg.d/docuelevate \
+ && printf 'path-include=/usr/share/doc/*/copyright\n' >>/etc/dpkg/dpkg.cfg.d/docuelevate \
+ && apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates python3 tzdata \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/debconf/*-old \
     /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
@@ -13,6 +16,7 @@ RUN apt-get update \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
  && python3 -m venv --without-pip /opt/venv
 WORKDIR /app
+LABEL org.opencontainers.image.vendor="DocuElevate" org.opencontainers.image.licenses="Apache-2.0"
 # The file system is meant to be read-only but for /tmp. One thread per process in Tesseract: more cost several times the
 # processor time that they save.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
@@ -66,7 +70,7 @@ RUN python3 scripts/locked_requirements.py --build-system >/tmp/build-system.txt
  && /opt/pip/bin/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
  && /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --disable-pip-version-check --no-deps --no-compile \
     --prefix /packages /tmp/wheel/*.whl \
- && scripts/image-packages s3 database migrations local
+ && scripts/image-packages s3 database migrations cli
 
 FROM build AS code
 COPY functions /app/functions
@@ -91,6 +95,8 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/ingest /app/functions/ingest
 ENV FUNCTION_TARGET=ingest FUNCTION_SOURCE=/app/functions/ingest/main.py
+LABEL org.opencontainers.image.title="docuelevate-ingest" \
+      org.opencontainers.image.description="Registers documents that were dropped into the bucket"
 USER 10001:10001
 
 FROM database-function AS record
@@ -98,6 +104,8 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/record /app/functions/record
 ENV FUNCTION_TARGET=record FUNCTION_SOURCE=/app/functions/record/main.py
+LABEL org.opencontainers.image.title="docuelevate-record" \
+      org.opencontainers.image.description="Archives events and keeps the state of documents"
 USER 10001:10001
 
 FROM database-function AS index
@@ -105,6 +113,8 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/index /app/functions/index
 ENV FUNCTION_TARGET=index FUNCTION_SOURCE=/app/functions/index/main.py
+LABEL org.opencontainers.image.title="docuelevate-index" \
+      org.opencontainers.image.description="Keeps the search entries of documents"
 USER 10001:10001
 
 FROM function AS enrich
@@ -113,6 +123,8 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/enrich /app/functions/enrich
 ENV FUNCTION_TARGET=enrich FUNCTION_SOURCE=/app/functions/enrich/main.py
+LABEL org.opencontainers.image.title="docuelevate-enrich" \
+      org.opencontainers.image.description="Extracts the metadata of documents"
 USER 10001:10001
 
 FROM function AS ocr
@@ -127,6 +139,8 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/ocr /app/functions/ocr
 ENV FUNCTION_TARGET=ocr FUNCTION_SOURCE=/app/functions/ocr/main.py
+LABEL org.opencontainers.image.title="docuelevate-ocr" \
+      org.opencontainers.image.description="Recognizes text in scans"
 USER 10001:10001
 
 # Text layout and fonts, for what is drawn without LibreOffice and with it.
@@ -148,6 +162,8 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/convert /app/functions/convert
 ENV CONVERTER=gotenberg
+LABEL org.opencontainers.image.title="docuelevate-convert-gotenberg" \
+      org.opencontainers.image.description="Turns any document into a PDF, office files with the help of a Gotenberg server"
 USER 10001:10001
 
 FROM convert-system AS convert
@@ -160,6 +176,8 @@ RUN apt-get update \
 COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/convert /app/functions/convert
+LABEL org.opencontainers.image.title="docuelevate-convert" \
+      org.opencontainers.image.description="Turns any document into a PDF"
 USER 10001:10001
 
 # The command line: migrations (`docuelevate migrate`, `alembic upgrade head`), first tokens, notifications of a bucket.
@@ -168,6 +186,8 @@ COPY --from=migrate-packages /packages /opt/venv
 COPY alembic.ini ./
 COPY --from=code /app/shared /app/shared
 COPY --from=code /app/local /app/local
+LABEL org.opencontainers.image.title="docuelevate-migrate" \
+      org.opencontainers.image.description="Command line: migrations, tokens, notifications of a bucket"
 USER 10001:10001
 CMD ["docuelevate", "migrate"]
 
@@ -178,5 +198,7 @@ COPY --from=code /app/shared /app/shared
 COPY --from=code /app/web /app/web
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
+LABEL org.opencontainers.image.title="docuelevate-web" \
+      org.opencontainers.image.description="Web server, HTTP API and sweep"
 USER 10001:10001
 CMD ["python", "-m", "web.server"]

@@ -17,17 +17,18 @@ LONGEST_REQUEST_SECONDS = 600
 class FunctionServerSettings(Settings):
     """Where a container's function is served."""
 
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 (a container has its own network)
     port: int = Field(8080, ge=1, le=65535, description="Port to listen on; Knative sets it.")
 
 
 class FunctionServer(uvicorn.Server):
     """Answers until it is told to stop, and then what it has begun."""
 
-    def __init__(self, *, grace_seconds: int, port: int = 8080, fd: int | None = None) -> None:
+    def __init__(self, *, grace_seconds: int, host: str = "127.0.0.1", port: int = 8080, fd: int | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 "functions_framework.aio:app",
-                host="0.0.0.0",  # noqa: S104 (a container's own network)
+                host=host,
                 port=port,
                 # A socket that is open already; then host and port say nothing.
                 fd=fd,
@@ -48,7 +49,8 @@ class FunctionServer(uvicorn.Server):
 
 def main() -> None:
     """Serve a container's function until SIGTERM."""
-    FunctionServer(port=FunctionServerSettings().port, grace_seconds=LONGEST_REQUEST_SECONDS).run()
+    settings = FunctionServerSettings()
+    FunctionServer(host=settings.host, port=settings.port, grace_seconds=LONGEST_REQUEST_SECONDS).run()
 
 
 if __name__ == "__main__":

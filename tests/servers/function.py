@@ -36,8 +36,9 @@ class Function:
         self.url = f"http://127.0.0.1:{port}"
         environment = os.environ | self.environment
         environment |= {"FUNCTION_SOURCE": str(self.source), "FUNCTION_TARGET": self.target}
-        command = [sys.executable, "-m", "uvicorn", "functions_framework.aio:app", "--port", str(port)]
-        self.process = subprocess.Popen([*command, "--log-level", "warning"], env=environment, cwd=ROOT)
+        environment |= {"HOST": "127.0.0.1", "PORT": str(port)}
+        command = [sys.executable, "-m", "shared.function_server"]
+        self.process = subprocess.Popen(command, env=environment, cwd=ROOT)
         wait_for(self._is_healthy, 60, "the function did not start")
 
     def post(self, event: Event) -> httpx.Response:
