@@ -1,16 +1,14 @@
 """What all tests share: real servers, started once and only when a test asks for them."""
 
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from shared.database.engine import open_database
-from shared.database.schema import migrate
 from tests.servers.ceph import S3Server, s3_server_of_the_tests
+from tests.servers.databases import new_postgres, new_sqlite
 from tests.servers.postgresql import PostgresServer, postgres_server
 
 
@@ -39,11 +37,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A migrated, empty database: each test runs on both kinds."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'docuelevate.db'}"
+        opened = new_sqlite(tmp_path / "docuelevate.db")
     else:
-        url = request.getfixturevalue("postgres").create(uuid.uuid4().hex)
-    opened = open_database(url)
-    migrate(opened)
+        opened = new_postgres(request.getfixturevalue("postgres"))
     yield opened
     opened.dispose()
 

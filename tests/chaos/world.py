@@ -70,6 +70,7 @@ from tests.chaos.calls import Calls
 from tests.chaos.counted import CountedPublisher, CountedSearch, CountedStore, count_database_calls
 from tests.chaos.invariants import SETTLED, Accepted, Check, Estate, State, Told, state, violations
 from tests.chaos.papers import CountedExtractor, PaperEngine, PaperMaker, PaperTools
+from tests.servers.databases import new_sqlite
 from web.app import create_app
 from web.changes import ChangeFeed
 from web.context import Context
@@ -361,11 +362,12 @@ class World:
         self.engine.dispose()
 
     def _database(self) -> Engine:
-        url = self.backends.database_url or f"sqlite:///{self.data / 'docuelevate.db'}"
-        engine = open_database(url)
-        if self.backends.database_url or not (self.data / "docuelevate.db").exists():
+        if url := self.backends.database_url:
+            engine = open_database(url)
             migrate(engine)
-        return engine
+            return engine
+        path = self.data / "docuelevate.db"
+        return open_database(f"sqlite:///{path}") if path.exists() else new_sqlite(path)
 
     def _outbox_pauses(self) -> Iterator[float]:
         with reading(self.engine) as session:

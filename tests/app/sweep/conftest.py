@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from shared.database.engine import open_database
-from shared.database.schema import migrate
 from shared.storage.directory import DirectoryObjectStore
 from tests.app.sweep.estate import Estate
 from tests.servers.buckets import new_bucket
+from tests.servers.databases import new_sqlite
 
 
 @pytest.fixture
@@ -22,8 +21,7 @@ def estate(engine: Engine, tmp_path: Path) -> Estate:
 @pytest.fixture(params=["directory", "s3", "versioned"])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Estate]:
     """On a directory and on a real S3 server, where listing and deleting differ; the database matters less."""
-    engine = open_database(f"sqlite:///{tmp_path / 'docuelevate.db'}")
-    migrate(engine)
+    engine = new_sqlite(tmp_path / "docuelevate.db")
     if request.param == "directory":
         yield Estate(engine, DirectoryObjectStore(tmp_path / "objects"))
     else:

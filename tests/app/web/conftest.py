@@ -13,8 +13,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from shared.database.documents import Arrival, apply_metadata, register
-from shared.database.engine import open_database, writing
-from shared.database.schema import migrate
+from shared.database.engine import writing
 from shared.database.tables import LOCAL_OWNER, Document, DocumentStep
 from shared.documents import PIPELINE, DocumentText, ObjectReference, PageText, StepState, new_document_id
 from shared.errors import Unavailable
@@ -24,6 +23,7 @@ from shared.search.port import SearchQuery, SearchReader, SearchResults
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
 from shared.storage.port import ObjectStore
+from tests.servers.databases import new_sqlite
 from web.app import create_app
 from web.changes import ChangeFeed
 from web.context import Context
@@ -145,8 +145,7 @@ class Library:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Engine]:
     """SQLite; modules that try both kinds of database override this with `engine`."""
-    opened = open_database(f"sqlite:///{tmp_path / 'docuelevate.db'}")
-    migrate(opened)
+    opened = new_sqlite(tmp_path / "docuelevate.db")
     yield opened
     opened.dispose()
 

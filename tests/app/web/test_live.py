@@ -12,12 +12,11 @@ from click.testing import CliRunner
 from sqlalchemy import Engine
 
 from local.cli import main
-from shared.database.engine import open_database
-from shared.database.schema import migrate
 from shared.metadata import Metadata
 from shared.storage.directory import DirectoryObjectStore
 from tests.app.web.conftest import Library, read_value
 from tests.app.web.live import LiveServer, live_server
+from tests.servers.databases import new_sqlite
 
 UPLOAD_BYTES = 200 * 1024 * 1024
 
@@ -25,8 +24,7 @@ UPLOAD_BYTES = 200 * 1024 * 1024
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Engine]:
     """The database of the live server; this process is one of its other replicas."""
-    opened = open_database(f"sqlite:///{tmp_path / 'docuelevate.db'}")
-    migrate(opened)
+    opened = new_sqlite(tmp_path / "docuelevate.db")
     yield opened
     opened.dispose()
 

@@ -1,0 +1,44 @@
+"""Empty databases of this release, copied from one that is migrated once: to migrate each took most tests longest."""
+
+import tempfile
+import uuid
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from shared.database.engine import open_database
+from shared.database.schema import migrate
+from tests.servers.postgresql import PostgresServer
+
+_TEMPLATE = "migrated"
+
+
+def new_sqlite(path: Path) -> Engine:
+    """A database in this file."""
+    path.write_bytes(_migrated_file())
+    return open_database(f"sqlite:///{path}")
+
+
+def new_postgres(server: PostgresServer) -> Engine:
+    """A database of its own on this server."""
+    return open_database(server.create(uuid.uuid4().hex, template=_migrated_database(server)))
+
+
+@cache
+def _migrated_file() -> bytes:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "migrated.db"
+        engine = open_database(f"sqlite:///{path}")
+        migrate(engine)
+        # The last connection to close brings everything into the one file.
+        engine.dispose()
+        return path.read_bytes()
+
+
+@cache
+def _migrated_database(server: PostgresServer) -> str:
+    engine = open_database(server.create(_TEMPLATE))
+    migrate(engine)
+    engine.dispose()
+    return _TEMPLATE
