@@ -3,11 +3,29 @@
 A variable is declared once, as a field with a type and a description; documentation and chart are checked against that.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import SecretStr
+from pydantic import BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+
+
+def size_in_bytes(value: Any) -> Any:
+    """`1GiB`, `500 MB` or plain bytes as a number of bytes."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value)
+    if match is None or match[2].lower() not in _UNITS:
+        raise ValueError("must be a number of bytes, or one with a unit such as 500MB or 1GiB")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+Size = Annotated[int, BeforeValidator(size_in_bytes)]
 
 
 class Settings(BaseSettings):

@@ -12,7 +12,8 @@ CLAIMED = "claimed"
 RECEIVED = "received"
 DUPLICATE = "duplicate"
 REJECTED = "rejected"
-"""The states of a ledger entry."""
+REFUSED = "refused"
+"""The states of a ledger entry. Rejected is what was gone before it was taken in, refused what is there and may not."""
 
 _UNFINISHED = re.compile(
     r"\..*|~\$.*|.*~|.*\.(?:part|partial|tmp|temp|crdownload|download|filepart|opdownload|swp|lock)|thumbs\.db|desktop\.ini",

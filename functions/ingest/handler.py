@@ -21,23 +21,29 @@ from shared.documents import ObjectReference, new_document_id
 from shared.errors import InvalidEvent, ObjectChanged, ObjectExists, ObjectNotFound
 from shared.events import AnyData, Event, ObjectCreated, RunOptions, from_json
 from shared.originals import Provenance
-from shared.sources import CLAIMED, DUPLICATE, RECEIVED, REJECTED, identity, named_identity
+from shared.sources import CLAIMED, DUPLICATE, RECEIVED, REFUSED, REJECTED, identity, named_identity
 from shared.step import StepContext
 from shared.storage import keys
 from shared.storage.port import ObjectInfo, ObjectStore
+
+TOO_LARGE = "It is larger than MAX_UPLOAD_SIZE allows."
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Ingester:
-    """Takes objects over from `incoming/`. With `keep_incoming` they stay there; `key_owners` lets keys name owners."""
+    """Takes objects over from `incoming/`. With `keep_incoming` they stay there; `key_owners` lets keys name owners.
+
+    Larger ones than `max_size_bytes` stay too, untouched.
+    """
 
     engine: Engine
     store: ObjectStore
     keep_incoming: bool = False
     channel: str = "s3"
     key_owners: bool = False
+    max_size_bytes: int = 1024**3
 
     def ingest(self, context: StepContext, data: AnyData) -> Event | None:
         """Register the object that the event names, or answer as before."""
@@ -49,7 +55,11 @@ class Ingester:
         info = self.store.head(data.key)
         if info is None:
             return self._vanished(context, data)
-        return self._continue(context, info, self._claim(info))
+        entry = self._claim(info)
+        if entry.state == REFUSED:
+            _log.warning("%s is not taken in: %s", info.key, entry.reason)
+            return None
+        return self._continue(context, info, entry)
 
     def _continue(self, context: StepContext, info: ObjectInfo, entry: LedgerEntry) -> Event | None:
         if entry.state == CLAIMED:
@@ -85,6 +95,7 @@ class Ingester:
 
     def _claim(self, info: ObjectInfo) -> LedgerEntry:
         entry = _new_entry(identity(self.store.bucket, info), self.store.bucket, info.key)
+        state, reason = (REFUSED, TOO_LARGE) if info.size > self.max_size_bytes else (CLAIMED, None)
         values = {
             "identity": entry.identity,
             "bucket": entry.bucket,
@@ -93,16 +104,18 @@ class Ingester:
             "etag": info.etag,
             "document_id": entry.document_id,
             "runid": entry.runid,
-            "state": CLAIMED,
+            "state": state,
+            "reason": reason,
             "created_at": entry.created_at,
         }
         with writing(self.engine) as session:
             insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
             session.execute(insert(LedgerEntry).values(values).on_conflict_do_nothing())
             found = session.get_one(LedgerEntry, entry.identity, with_for_update=True)
-            if found.state == REJECTED:
-                # It was gone when it was last asked for, and is there again under the same version.
-                found.state, found.reason = CLAIMED, None
+            if found.state in (REJECTED, REFUSED):
+                # It was gone when it was last asked for, and is there again under the same version; or it may be taken
+                # in by now.
+                found.state, found.reason = state, reason
             return found
 
     def _copied(self, info: ObjectInfo, entry: LedgerEntry) -> ObjectReference:

@@ -19,6 +19,7 @@ ingester = Ingester(
     engine,
     store,
     keep_incoming=settings.incoming_keep,
+    max_size_bytes=settings.max_upload_size,
     key_owners=settings.key_owners,
     channel="s3" if store_settings.kind == "s3" else "folder",
 )

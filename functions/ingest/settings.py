@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from shared.settings import Settings
+from shared.storage.settings import ArrivalSettings
 
 
-class IngestSettings(Settings):
-    """What happens to a source once it is safely copied."""
+class IngestSettings(ArrivalSettings):
+    """What is taken in, and what happens to a source once it is safely copied."""
 
     incoming_keep: bool = Field(False, description="Leave objects under `incoming/` after they were taken over.")
     s3_key_owners: bool = Field(

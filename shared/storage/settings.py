@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.errors import DocuElevateError, ObjectNotFound, Throttled, Unavailable
-from shared.settings import Settings
+from shared.settings import Settings, Size
 from shared.storage.directory import DirectoryObjectStore
 from shared.storage.port import ObjectStore
 
@@ -57,6 +57,17 @@ class ObjectStoreSettings(Settings):
     def kind(self) -> Literal["s3", "directory"]:
         """The implementation that is chosen."""
         return self.object_store or ("s3" if self.s3_endpoint_url else "directory")
+
+
+class ArrivalSettings(Settings):
+    """What is taken in, whichever way it comes."""
+
+    max_upload_size: Size = Field(
+        1024**3,
+        gt=0,
+        description="Largest file that is taken, in bytes or as `500MB`, `1GiB`; counted while it is uploaded. Larger "
+        "ones stay under `incoming/`.",
+    )
 
 
 class NotificationSettings(Settings):

@@ -1,6 +1,7 @@
 """ingest: one version of an object becomes one document, whatever the number and order of its events."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -236,6 +237,28 @@ def test_an_original_that_sweep_would_adopt_knows_its_tags_and_its_owner(inbox: 
     told = provenance_of(head.metadata)
     assert told is not None
     assert (told.owner, told.tags, told.options.language) == ("anna", ("a b",), "de")
+
+
+def test_a_file_that_is_too_large_stays_untouched_until_it_may_be_taken_in(inbox: Inbox) -> None:
+    dropped = inbox.drop(body=b"too much")
+    inbox.ingester = replace(inbox.ingester, max_size_bytes=7)
+    assert inbox.ingest(dropped) is None and inbox.ingest(dropped) is None
+    assert (inbox.count(Document), inbox.count(OutboxEvent)) == (0, 0)
+    assert [info.key for info in inbox.store.list("")] == [dropped.key]
+    with reading(inbox.engine) as session:
+        [entry] = session.scalars(select(LedgerEntry))
+    assert (entry.state, entry.reason) == ("refused", "It is larger than MAX_UPLOAD_SIZE allows.")
+    inbox.ingester = replace(inbox.ingester, max_size_bytes=8)
+    assert inbox.ingest(dropped) is not None
+    assert inbox.count(Document) == 1
+
+
+def test_what_was_taken_in_keeps_its_answer_under_a_smaller_limit(inbox: Inbox) -> None:
+    inbox.ingester = replace(inbox.ingester, keep_incoming=True)
+    dropped = inbox.drop()
+    first = inbox.ingest(dropped)
+    inbox.ingester = replace(inbox.ingester, max_size_bytes=1)
+    assert first is not None and inbox.ingest(dropped) == first
 
 
 @pytest.mark.parametrize(

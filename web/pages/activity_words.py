@@ -89,6 +89,7 @@ FINDING_NAMES: Final[Mapping[str, str]] = {
     "letter_unreadable": "Undelivered event cannot be read",
     "outbox_unsent": "Events are not sent",
     "outbox_unreadable": "Waiting event cannot be read",
+    "file_refused": "File is not taken in",
     "not_swept": "Not checked for long",
 }
 
@@ -101,6 +102,7 @@ FINDING_HINTS: Final[Mapping[str, str]] = {
     "letter_missing": "Process its document again; the archive has the event without its error.",
     "outbox_unsent": "Look whether the event broker answers; they are sent as soon as it does.",
     "outbox_unreadable": "Its document is sent on without it; look for what damaged the row in the database.",
+    "file_refused": "Raise MAX_UPLOAD_SIZE, or remove the object from incoming/.",
     "letter_unreadable": "The object under dead-letters/ is no event; look at it in the bucket.",
 }
 

@@ -37,6 +37,11 @@ def settle(round_: Round, kinds: Iterable[Kind], was_looked_at: Callable[[Findin
                 session.execute(delete(Finding).where(Finding.id.in_(gone[start : start + 500])))
 
 
+def between(first: str, last: str) -> Callable[[Finding], bool]:
+    """Whether a finding's key is one that a walk has passed; "" is the end of everything."""
+    return lambda found: first < found.key and (not last or found.key <= last)
+
+
 def forget_unswept(round_: Round) -> None:
     """What could not be swept is tried again within the longest pause; not found since, it is no longer so."""
     settle(round_, (Kind.NOT_SWEPT,), lambda row: row.seen_at < round_.now - 2 * LONGEST_PAUSE)

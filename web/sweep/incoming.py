@@ -16,11 +16,12 @@ from shared.database.engine import reading, writing
 from shared.database.tables import LedgerEntry
 from shared.errors import InvalidKey
 from shared.events import ObjectCreated, new_event
-from shared.sources import CLAIMED, REJECTED, identity
+from shared.sources import CLAIMED, REFUSED, REJECTED, identity
 from shared.storage import keys
 from shared.storage.port import ObjectInfo
+from web.sweep.findings import between, settle
 from web.sweep.round import BATCH, SWEEP_SOURCE, Round
-from web.sweep.swept import Deed
+from web.sweep.swept import Deed, Kind
 
 SEEN_LATE = timedelta(minutes=1)
 """How old an object must be before it counts as one that nobody told of."""
@@ -29,6 +30,8 @@ CLAIM_PATIENCE = timedelta(minutes=5)
 SLICE = 5000
 _LOOKED_UP = 500
 _PAUSE = timedelta(0)
+_NOT_TAKEN = (REJECTED, REFUSED)
+"""A rejected one was gone then and may have come back, a refused one may be allowed by now."""
 
 
 def announce_unseen(round_: Round) -> None:
@@ -41,7 +44,8 @@ def announce_unseen(round_: Round) -> None:
         infos = _next(round_, position)
         _announce_unknown(round_, [info for info in infos if _is_due(round_, info)])
         seen += len(infos)
-        position = infos[-1].key if len(infos) == _LOOKED_UP else ""
+        first, position = position, infos[-1].key if len(infos) == _LOOKED_UP else ""
+        settle(round_, (Kind.FILE_REFUSED,), between(first, position))
         if not position or not round_.has_time() or (round_.repairs and seen >= SLICE):
             break
     round_.swept.saw("objects under incoming/", seen)
@@ -82,8 +86,12 @@ def _announce_unknown(round_: Round, infos: Sequence[ObjectInfo]) -> None:
     for info in infos:
         if any(_is_meant(info, entry) for entry in known.get(info.key, ())):
             continue
-        head = _head(round_, info)
-        if head is not None and not _is_taken(round_, name := identity(round_.store.bucket, head)):
+        if (head := _head(round_, info)) is None:
+            continue
+        entry = _entry(round_, name := identity(round_.store.bucket, head))
+        if entry is not None and entry.state == REFUSED:
+            round_.found(Kind.FILE_REFUSED, info.key, entry.reason or "")
+        if entry is None or entry.state in _NOT_TAKEN:
             _announce(round_, head, name, "nobody told of it")
 
 
@@ -97,15 +105,14 @@ def _known(round_: Round, names: Sequence[str]) -> dict[str, list[LedgerEntry]]:
 
 
 def _is_meant(info: ObjectInfo, entry: LedgerEntry) -> bool:
-    """Whether the entry surely is about the object listed. A rejected one was gone then: it may have come back."""
-    return entry.etag == info.etag and entry.state != REJECTED and info.last_modified <= entry.created_at
+    """Whether the entry surely is about the object listed, and need not be looked at again."""
+    return entry.etag == info.etag and entry.state not in _NOT_TAKEN and info.last_modified <= entry.created_at
 
 
-def _is_taken(round_: Round, name: str) -> bool:
-    """Whether the ledger has this very version, under whichever key: one that was purged keeps no name."""
+def _entry(round_: Round, name: str) -> LedgerEntry | None:
+    """What the ledger has of this very version, under whichever key: one that was purged keeps no name."""
     with reading(round_.engine) as session:
-        entry = session.get(LedgerEntry, name)
-    return entry is not None and entry.state != REJECTED
+        return session.get(LedgerEntry, name)
 
 
 def _head(round_: Round, info: ObjectInfo) -> ObjectInfo | None:

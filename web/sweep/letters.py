@@ -22,9 +22,9 @@ from shared.letters import UNSETTLED, LetterState
 from shared.storage import keys
 from shared.storage.port import ObjectInfo
 from web.letters import close_passed, replay_letters
-from web.sweep.findings import settle
+from web.sweep.findings import between, settle
 from web.sweep.marks import grown
-from web.sweep.round import BATCH, LONGEST_PAUSE, PATIENCE, Round
+from web.sweep.round import BATCH, LONGEST_PAUSE, Round
 from web.sweep.swept import Deed, Kind
 
 PASSING = (408, 409, 429, 502, 503, 504)
@@ -54,16 +54,12 @@ def import_letters(round_: Round) -> None:
         for info in unknown:
             _import(round_, info)
         first, position = position, infos[-1].key if len(infos) == _LOOKED_UP else ""
-        settle(round_, (Kind.LETTER_UNREADABLE,), _between(first, position))
+        settle(round_, (Kind.LETTER_UNREADABLE,), between(first, position))
         seen += len(infos)
         if not position or not round_.has_time() or (round_.repairs and seen >= SLICE):
             break
     round_.swept.saw("objects under dead-letters/", seen)
     round_.end_turn(mark, position, pause=PASS_PAUSE)
-
-
-def _between(first: str, last: str) -> Any:
-    return lambda found: first < found.key and (not last or found.key <= last)
 
 
 def _next(round_: Round, after: str) -> list[ObjectInfo]:
@@ -225,14 +221,14 @@ def _due(round_: Round) -> Sequence[DeadLetter]:
             or_(DeadLetter.status.is_(None), DeadLetter.status.in_(PASSING)),
             DeadLetter.replays < MOST_REPLAYS,
             func.coalesce(DeadLetter.replay_at, DeadLetter.last_at) < round_.now,
-            DeadLetter.last_at < round_.now - PATIENCE,
+            DeadLetter.last_at < round_.now - round_.patience,
         )
         .order_by(DeadLetter.last_at)
         .limit(BATCH)
     )
     with reading(round_.engine) as session:
         rows = session.scalars(query).all()
-    return [row for row in rows if row.last_at + grown(PATIENCE, LONGEST_PAUSE, row.replays) < round_.now]
+    return [row for row in rows if row.last_at + grown(round_.patience, LONGEST_PAUSE, row.replays) < round_.now]
 
 
 def _claim(round_: Round, letter: DeadLetter) -> bool:
@@ -241,7 +237,7 @@ def _claim(round_: Round, letter: DeadLetter) -> bool:
     statement = (
         update(DeadLetter)
         .where(DeadLetter.id == letter.id, DeadLetter.state == LetterState.OPEN.value, seen)
-        .values(replay_at=round_.now + grown(PATIENCE, LONGEST_PAUSE, letter.replays + 1))
+        .values(replay_at=round_.now + grown(round_.patience, LONGEST_PAUSE, letter.replays + 1))
     )
     with writing(round_.engine) as session:
         return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     LETTER_UNREADABLE = "letter_unreadable"
     OUTBOX_UNSENT = "outbox_unsent"
     OUTBOX_UNREADABLE = "outbox_unreadable"
+    FILE_REFUSED = "file_refused"
     NOT_SWEPT = "not_swept"
 
 

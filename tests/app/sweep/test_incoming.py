@@ -16,6 +16,7 @@ from shared.storage.directory import DirectoryObjectStore
 from tests.app.sweep.estate import Estate
 from web.sweep import Sweep
 from web.sweep.configured import sweep_with
+from web.sweep.round import LONGEST_PAUSE
 
 LATE = timedelta(minutes=2)
 
@@ -184,6 +185,18 @@ def test_what_equals_a_living_document_is_settled_without_a_second_one(anywhere:
     with reading(anywhere.engine) as session:
         assert session.scalars(select(LedgerEntry.state)).all() == [DUPLICATE]
     assert (anywhere.late().adopted, anywhere.swept().announced, len(anywhere.rows(Document))) == (0, 0, 1)
+
+
+def test_a_file_that_is_refused_is_told_of_as_long_as_it_is_there(anywhere: Estate) -> None:
+    """It is announced now and then all the same: the limit may have been raised."""
+    key = drop(anywhere, "film.mp4")
+    anywhere.swept(after=LATE)
+    assert anywhere.ingest(anywhere.announced()[0], max_size_bytes=1) is None
+    assert [anywhere.swept(after=LONGEST_PAUSE).announced for _ in range(2)] == [1, 1]
+    assert anywhere.findings() == [("file_refused", key)]
+    anywhere.store.delete(key)
+    anywhere.late()
+    assert anywhere.findings() == []
 
 
 def test_sweeps_at_once_announce_once(estate: Estate) -> None:
