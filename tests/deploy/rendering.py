@@ -27,7 +27,6 @@ SERVED = (
     "eventing.knative.dev/v1/Broker",
     "eventing.knative.dev/v1/Trigger",
     "monitoring.coreos.com/v1/ServiceMonitor",
-    "monitoring.coreos.com/v1/PodMonitor",
 )
 
 

@@ -197,6 +197,11 @@ BREACHES: list[tuple[policies.Policy, str, Spoil]] = [
         "one dialect",
         lambda r: trigger(r, "ocr").update(filters=[{"any": [{"exact": FILTER, "suffix": FILTER}]}]),
     ),
+    (
+        policies.filters_have_one_dialect,
+        "does not know filters",
+        lambda r: annotations_of(r.of("Broker")[0]).update({"eventing.knative.dev/broker.class": "RabbitMQBroker"}),
+    ),
     (policies.filters_have_one_dialect, "legacy", lambda r: trigger(r, "ocr").update(filter={"attributes": FILTER})),
     (
         policies.filters_name_declared_types,
