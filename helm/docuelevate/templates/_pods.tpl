@@ -1,27 +1,29 @@
-{{/* What every container of ours is allowed; Knative takes it without a feature flag. */}}
+{{/* What every container is allowed; Knative takes it without a feature flag. Takes a dict that may name a user; ours
+     is 10001. */}}
 {{- define "docuelevate.containerSecurity" -}}
 allowPrivilegeEscalation: false
 capabilities:
   drop: [ALL]
 readOnlyRootFilesystem: true
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
+runAsUser: {{ .user | default 10001 }}
+runAsGroup: {{ .user | default 10001 }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
 {{- define "docuelevate.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+runAsUser: {{ .user | default 10001 }}
+runAsGroup: {{ .user | default 10001 }}
+fsGroup: {{ .user | default 10001 }}
+fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
 {{/* Fields of a pod outside Knative that come from values: who it is, what it may pull, where it runs.
-     Takes a dict: root, unit. */}}
+     Takes a dict: root, unit, and optionally user. */}}
 {{- define "docuelevate.podDefaults" -}}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:

@@ -19,6 +19,16 @@
 {{- if and .Values.ingress.enabled .Values.ingress.hosts -}}
 {{- $_ := set $found "EXTERNAL_HOSTNAME" (index .Values.ingress.hosts 0).host -}}
 {{- end -}}
+{{- if .Values.gotenberg.enabled -}}
+{{- $_ := set $found "CONVERTER" "gotenberg" -}}
+{{- $_ := set $found "GOTENBERG_URL" (printf "http://%s-gotenberg:3000" (include "docuelevate.fullname" .)) -}}
+{{- end -}}
+{{- if .Values.meilisearch.enabled -}}
+{{- $_ := set $found "MEILISEARCH_URL" (printf "http://%s-meilisearch:7700" (include "docuelevate.fullname" .)) -}}
+{{- end -}}
+{{- if .Values.objectStore.enabled -}}
+{{- $_ := set $found "S3_ENDPOINT_URL" (printf "http://%s-objectstore:9000" (include "docuelevate.fullname" .)) -}}
+{{- end -}}
 {{- range $name, $value := .Values.env -}}
 {{- $text := include "docuelevate.text" $value -}}
 {{- if and (not (kindIs "invalid" $value)) (ne $text "") -}}

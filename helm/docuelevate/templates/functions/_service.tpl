@@ -52,7 +52,7 @@ spec:
           resources:
             {{- toYaml .function.resources | nindent 12 }}
           securityContext:
-            {{- include "docuelevate.containerSecurity" .root | nindent 12 }}
+            {{- include "docuelevate.containerSecurity" dict | nindent 12 }}
           volumeMounts:
             - name: scratch
               mountPath: /tmp
