@@ -52,27 +52,30 @@ class Loop:
             for number in _spread(numbers, points if fault in CRASHES else error_points):
                 if report.problems and self.until_wrong:
                     break
-                tried.add(number)
-                self._try(report, fault, number, undisturbed)
+                if self._try(report, fault, number, undisturbed):
+                    tried.add(number)
         report.points = len(tried)
         report.seconds = round(time.monotonic() - began, 1)
         return report
 
-    def _try(self, report: Report, fault: Fault, number: int, undisturbed: State) -> None:
+    def _try(self, report: Report, fault: Fault, number: int, undisturbed: State) -> bool:
+        """Whether it came to the fault: only then does the call count as one that was tried."""
         name = f"{self.scenario.name}, {fault} call {number}"
         copy_world(self._before, self._root)
         fired = self._in_child(lambda: self._disturbed(fault, number))
         if fault in CRASHES and fired is None:
             found = self._in_child(lambda: self._restarted(undisturbed))
-            report.runs += 1
         elif fired and fired[0]:
             name, found = f"{name} ({fired[0]})", self._in_child(lambda: self._goes_on(fault, undisturbed))
-            report.runs += 1
         else:
-            found = []
+            found = None
+        shutil.rmtree(self._root)
+        if found is None:
+            return False
+        report.runs += 1
         report.lost += sum(" I4: " in problem for problem in found)
         report.problems += [f"{name}: {problem}" for problem in found]
-        shutil.rmtree(self._root)
+        return True
 
     @property
     def _before(self) -> Path:

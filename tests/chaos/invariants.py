@@ -406,12 +406,6 @@ def state(estate: Estate, *, payload_digests: bool = True) -> State:
     }
 
 
-def state_hash(estate: Estate, *, payload_digests: bool = True) -> str:
-    """`state` as one digest."""
-    told = json.dumps(state(estate, payload_digests=payload_digests), sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
-
-
 def differences(expected: Any, actual: Any, path: str = "") -> list[str]:
     """Where two states differ, as `path: expected → actual`."""
     if isinstance(expected, dict) and isinstance(actual, dict):

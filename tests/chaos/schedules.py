@@ -71,7 +71,7 @@ class Ending:
     paid: Counter[str]
     booked: Counter[str]
     violations: list[str]
-    documents: int
+    documents: Counter[str]
     counts: Counts
 
 
@@ -102,7 +102,8 @@ def _ending(running: Delivering) -> Ending:
     booked = Counter(f"{shown['filename']}: {charge}" for shown in seen["documents"] for charge in shown.pop("charges"))
     seen["documents"].sort(key=lambda shown: shown["filename"])
     wrong = world.violations(most_per_page=FORCED_ONCE)
-    return Ending(seen, Counter(world.journal()), booked, wrong, len(seen["documents"]), running.subscribers.counts)
+    names = Counter(shown["filename"] for shown in seen["documents"])
+    return Ending(seen, Counter(world.journal()), booked, wrong, names, running.subscribers.counts)
 
 
 def _uploads(world: BrokerWorld) -> dict[str, str]:

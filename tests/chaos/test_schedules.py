@@ -51,7 +51,7 @@ def test_a_schedule_ends_as_if_nothing_had_happened(
         ending = told(schedule.faults(seed), archive_again=schedule.sends_the_archive_again)
         report.runs += 1
         report.points += ending.counts.faults
-        report.lost += undisturbed.documents - ending.documents
+        report.lost += (undisturbed.documents - ending.documents).total()
         report.problems += problems(ending, undisturbed, f"seed {seed}")
     report.seconds = time.monotonic() - started
     remember(request.config, report)

@@ -115,6 +115,7 @@ def test_without_the_bug_the_same_story_ends_well(story: Story, tmp_path: Path) 
     assert broken_by(World, story, tmp_path) == set()
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("bug", "scenario", "invariant"),
     [

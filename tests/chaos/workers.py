@@ -21,14 +21,19 @@ class LoopWorker:
         # The kernel ends it with the process of the tests, however that ends.
         command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.chaos.crash_points", str(directory)]
         root = Path(__file__).parents[2]
+        self._is_waited_for = False
         self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def answer(self, job: Mapping[str, object]) -> Report:
-        """Have one scenario tried."""
+        """Have one scenario tried; nothing more once an answer was not waited for, which the next job would read."""
         assert self._process.stdin and self._process.stdout
+        assert not self._is_waited_for, "an earlier job was given up before it was answered"
+        self._is_waited_for = True
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        return Report(**json.loads(self._process.stdout.readline()))
+        report = Report(**json.loads(self._process.stdout.readline()))
+        self._is_waited_for = False
+        return report
 
     def end(self) -> None:
         """No more jobs."""
