@@ -68,8 +68,9 @@ COPY README.md LICENSE ./
 RUN python3 scripts/locked_requirements.py --build-system >/tmp/build-system.txt \
  && /opt/pip/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r /tmp/build-system.txt \
  && /opt/pip/bin/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
- && /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --disable-pip-version-check --no-deps --no-compile \
-    --prefix /packages /tmp/wheel/*.whl \
+ && /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --disable-pip-version-check --ignore-installed \
+    --no-deps --no-compile --prefix /packages /tmp/wheel/*.whl \
+ && test -x /packages/bin/docuelevate \
  && scripts/image-packages s3 database migrations cli
 
 FROM build AS code
