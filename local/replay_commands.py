@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from local.client import ApiClient
 
 POLL_SECONDS = 1.0
+LOOKED_AT_AGAIN = 100
 STEPS = ("convert", "ocr", "enrich", "index")
 STATUSES = ("processing", "ready", "attention")
 _FILTERS = ("status", "code", "subject", "source", "runid", "since", "until")
@@ -259,25 +260,28 @@ def _follow(
     found: Sequence[dict[str, Any]],
     tell: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Tell what is there, oldest first, then what arrives; numbers grow as events are archived."""
-    last = 0
+    """Tell what is there, oldest first, then what arrives.
+
+    An event has its number before others can see it, and may appear behind later ones: the last are looked at again.
+    """
+    told = {each["number"] for each in found}
+    floor = min(told, default=1) - 1
     try:
         while True:
             for each in reversed(found):
                 tell(each)
-                last = max(last, each["number"])
             time.sleep(POLL_SECONDS)
-            newest = client.get("/api/events", page_size=200, **asked)
-            found = list(_newer(_pages(client, newest), last))
+            floor = max(floor, max(told, default=0) - LOOKED_AT_AGAIN)
+            told = {number for number in told if number > floor}
+            newest = _pages(client, client.get("/api/events", page_size=200, **asked))
+            found = [each for each in _above(floor, newest) if each["number"] not in told]
+            told.update(each["number"] for each in found)
     except KeyboardInterrupt:
         return
 
 
-def _newer(found: Iterable[dict[str, Any]], last: int) -> Iterator[dict[str, Any]]:
-    for each in found:
-        if each["number"] <= last:
-            return
-        yield each
+def _above(floor: int, newest: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return takewhile(lambda each: each["number"] > floor, newest)
 
 
 def _tell_event(found: dict[str, Any]) -> None:

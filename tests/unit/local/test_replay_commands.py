@@ -1,8 +1,12 @@
 """What the replay commands ask of a server and tell of its answers."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 
@@ -62,18 +66,22 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Script)
     Thread(target=server.serve_forever, daemon=True).start()
     Script.asked, Script.answers = [], {}
-
-    def invoke(*words: str, answers: dict[str, list[Any]]) -> Result:
-        Script.answers = answers
-        return CliRunner().invoke(main, ["--url", f"http://127.0.0.1:{server.server_port}", *words])
-
-    yield invoke
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def run(url: str) -> Run:
+    def invoke(*words: str, answers: dict[str, list[Any]]) -> Result:
+        Script.answers = answers
+        return CliRunner().invoke(main, ["--url", url, *words])
+
+    return invoke
 
 
 def test_one_document_is_replayed_at_once(run: Run) -> None:
@@ -173,3 +181,17 @@ def test_whole_events_are_written_one_on_a_line_and_steer_no_terminal(run: Run) 
     assert json.loads(line) == EVENT["event"]
     assert "\u001b" not in line
     assert "subject=d-1" in Script.asked[0][1]
+
+
+def test_following_tells_each_event_once_also_one_that_comes_to_light_behind_a_later_one(url: str) -> None:
+    def page(*numbers: int) -> dict[str, Any]:
+        return {"count": 9, "next": None, "results": [EVENT | {"number": n, "id": f"e-{n}"} for n in numbers]}
+
+    Script.answers = {"/api/events": [page(7, 5), page(9, 7, 5, 3), page(9, 8, 7, 5, 3)]}
+    command = [Path(sys.executable).with_name("docuelevate"), "--url", url, "events", "--follow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        told = [following.stdout.readline().split()[-1] for _ in range(4)]
+        following.send_signal(signal.SIGINT)
+        assert following.stdout.read() == ""
+    assert (told, following.returncode) == (["e-5", "e-7", "e-9", "e-8"], 0)
