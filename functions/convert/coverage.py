@@ -17,6 +17,9 @@ OOXML_TEXT = re.compile(r"<(?:w:t|a:t|t)(?:\s[^>]*)?>([^<]*)</(?:w:t|a:t|t)>")
 OOXML_PARTS = re.compile(r"word/(document|footnotes|endnotes)\.xml|xl/sharedStrings\.xml|ppt/slides/slide\d+\.xml")
 OOXML_HIDING_PARTS = re.compile(r"xl/workbook\.xml|ppt/slides/slide\d+\.xml")
 OOXML_HIDDEN = re.compile(r'<(?:\w+:)?sheet\s[^>]*\bstate="(?:veryH|h)idden"|<p:sld\s[^>]*\bshow="(?:0|false)"')
+XLSB_STRINGS = "xl/sharedStrings.bin"
+XLSB_STRING = 19
+"""BrtSSTItem ([MS-XLSB] 2.4.828): a byte of flags, the count of characters, and those in UTF-16."""
 ODF_TEXT = re.compile(r"<text:(?:p|h|span|a)\b")
 ODF_INVISIBLE = re.compile(
     r"<(office:annotation|presentation:notes|text:tracked-changes|office:scripts|office:forms)\b.*?</\1>", re.DOTALL
@@ -107,9 +110,34 @@ def _parts(package: zipfile.ZipFile) -> Iterator[str]:
         if OOXML_PARTS.fullmatch(entry.filename):
             content = package.read(entry).decode("utf-8", "replace")
             yield _plain("".join(OOXML_TEXT.findall(_separated(content))))
+        elif entry.filename == XLSB_STRINGS:
+            yield " ".join(_binary_strings(package.read(entry)))
         elif entry.filename == "content.xml":
             content = ODF_INVISIBLE.sub(" ", package.read(entry).decode("utf-8", "replace"))
             yield _plain(TAGS.sub("", re.sub(r"<(/text:[ph]>|text:(tab|s|line-break))", r" <\1", content)))
+
+
+def _binary_strings(data: bytes) -> Iterator[str]:
+    """The strings of a binary workbook: records of a type and a size, both written seven bits to a byte."""
+    at = 0
+    while at < len(data):
+        kind, at = _number(data, at, 2)
+        size, at = _number(data, at, 4)
+        if kind == XLSB_STRING:
+            count = int.from_bytes(data[at + 1 : at + 5], "little")
+            yield data[at + 5 : min(at + size, at + 5 + 2 * count)].decode("utf-16-le", "replace")
+        at += size
+
+
+def _number(data: bytes, at: int, longest: int) -> tuple[int, int]:
+    """The number that begins there, and where it ends."""
+    number = 0
+    for place, byte in enumerate(data[at : at + longest]):
+        number |= (byte & 0x7F) << (7 * place)
+        at += 1
+        if not byte & 0x80:
+            break
+    return number, at
 
 
 def _separated(content: str) -> str:

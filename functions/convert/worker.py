@@ -28,6 +28,8 @@ TEXT_MISSING = "text_missing"
 COVERAGE_WANTED = 0.98
 COVERAGE_ALARMING = 0.90
 MIN_WORDS = 20
+MIN_WORDS_OF_NONE = 5
+"""How many words there have to be for a share of them to mean something; fewer where not one has arrived."""
 CSV_FILTER = "Text - txt - csv (StarCalc)"
 TEXT_FILTER = "Text (encoded)"
 
@@ -258,7 +260,8 @@ def _check_pages(pages: int, limits: ConversionLimits) -> None:
 
 def _coverage_notices(source_text: str, output: Path, *, hidden: bool = False) -> list[Notice]:
     covered = coverage.compare(source_text, coverage.pdf_text(output))
-    if covered.words < MIN_WORDS or covered.share >= COVERAGE_WANTED:
+    few = MIN_WORDS if covered.found else MIN_WORDS_OF_NONE
+    if covered.words < few or covered.share >= COVERAGE_WANTED:
         return []
     # How many, not which: a notice travels in events, where no text belongs.
     message = f"About {100 * (1 - covered.share):.0f} % of the words of the file are not in the PDF."

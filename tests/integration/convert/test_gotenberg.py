@@ -283,9 +283,10 @@ def test_a_pdf_that_is_none_inside_is_not_held_against_the_source(server: Gotenb
     assert (caught.value.code, caught.value.determined) == (FailureCode.CONVERSION_FAILED, False)
 
 
-def test_a_pdf_without_the_text_is_told(server: Gotenberg, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [6, 40])
+def test_a_pdf_without_the_text_is_told(server: Gotenberg, tmp_path: Path, count: int) -> None:
     server.goes_wrong("page", message=made_pdf("nothing of it"))
-    words = " ".join(f"word{number}" for number in range(40))
+    words = " ".join(f"word{number}" for number in range(count))
     result, _ = through(server.url, tmp_path, papers.docx(words), "letter.docx")
     assert [(warning.code, warning.needs_decision) for warning in result.warnings] == [("conversion_failed", True)]
 

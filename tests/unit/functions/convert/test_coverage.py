@@ -26,6 +26,19 @@ def test_runs_of_a_word_are_joined_and_paragraphs_are_not(tmp_path: Path) -> Non
     assert text.split() == ["Rechnung", "Ende", "&", "aus"]
 
 
+def test_the_strings_of_a_binary_workbook_are_read_and_odd_bytes_do_no_harm(tmp_path: Path) -> None:
+    """[MS-XLSB]; some LibreOffice reads such a file as an empty sheet."""
+    words = "Übersicht der Zahlungen".encode("utf-16-le")
+    item = b"\0" + (len(words) // 2).to_bytes(4, "little") + words
+    strings = b"\x9f\x01\x08" + bytes(8) + bytes([19, len(item)]) + item + b"\xa0\x01\x00"
+    for number, data in enumerate((strings, strings[:-20], b"\xff" * 40, b"\x13")):
+        with zipfile.ZipFile(tmp_path / f"{number}.xlsb", "w") as package:
+            package.writestr("xl/sharedStrings.bin", data)
+    assert package_text(tmp_path / "0.xlsb") == "Übersicht der Zahlungen"
+    assert (package_text(tmp_path / "1.xlsb") or "").startswith("Übersicht")
+    assert not package_text(tmp_path / "2.xlsb") and not package_text(tmp_path / "3.xlsb")
+
+
 def test_other_files_have_no_package_text(tmp_path: Path) -> None:
     (tmp_path / "a.doc").write_bytes(b"\xd0\xcf\x11\xe0")
     assert package_text(tmp_path / "a.doc") is None
