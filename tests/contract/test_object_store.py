@@ -5,6 +5,7 @@ Servers promise different things; where one promises less, the test says what is
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,10 +23,10 @@ from shared.documents import ObjectReference
 from shared.errors import InvalidKey, ObjectChanged, ObjectExists, ObjectNotFound
 from shared.storage.directory import DirectoryObjectStore
 from shared.storage.port import ObjectStore
-from shared.storage.s3 import S3ObjectStore
+from shared.storage.s3 import S3ObjectStore, s3_client
 from shared.storage.settings import UnsafeObjectStore, object_store
 from tests.servers.buckets import new_bucket, settings_for
-from tests.servers.ceph import S3Server
+from tests.servers.ceph import DOMAIN, S3Server
 from tests.servers.s3_servers import available_servers
 
 ID = "0190a1b2-c3d4-7e5f-8a9b-0123456789ab"
@@ -36,6 +38,7 @@ MEBIBYTE = 1 << 20
 # Only one server runs at a time: pytest goes through the tests server by server.
 SERVERS = ["given"] if os.environ.get("S3_ENDPOINT_URL") else sorted(available_servers())
 WITH_VERSIONS = [name for name in SERVERS if name != "rclone"]
+BY_HOST_NAME = [name for name in SERVERS if name in ("ceph", "minio")]
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +75,24 @@ def versioned(server: S3Server) -> Iterator[S3ObjectStore]:
         yield opened
 
 
+@pytest.fixture
+def by_host_name(server: S3Server, s3: S3ObjectStore, monkeypatch: pytest.MonkeyPatch) -> S3ObjectStore:
+    """The same bucket, whose name stands in the host's."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: Any, *rest: Any, **more: Any) -> Any:
+        return resolve("127.0.0.1" if host == f"{s3.bucket}.{DOMAIN}" else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    endpoint_url = server.endpoint_url.replace("127.0.0.1", DOMAIN)
+    virtual = {"s3_addressing_style": "virtual", "s3_endpoint_url": endpoint_url}
+    return S3ObjectStore(s3_client(settings_for(server, s3.bucket).model_copy(update=virtual)), s3.bucket)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" not in metafunc.fixturenames:
         return
-    wanted = {"versioned": WITH_VERSIONS, "s3": SERVERS}
+    wanted = {"by_host_name": BY_HOST_NAME, "versioned": WITH_VERSIONS, "s3": SERVERS}
     names = next((wanted[name] for name in wanted if name in metafunc.fixturenames), ["directory", *SERVERS])
     metafunc.parametrize("server", names, indirect=True, scope="module")
 
@@ -534,6 +551,16 @@ def test_where_conditional_writes_are_required_a_server_without_them_is_refused(
     else:
         with pytest.raises(UnsafeObjectStore, match="REQUIRE_CONDITIONAL_WRITES"):
             object_store(settings)
+
+
+def test_a_bucket_may_stand_in_the_name_of_the_host(by_host_name: S3ObjectStore, s3: S3ObjectStore) -> None:
+    by_host_name.put(KEY, b"hello", media_type=TEXT, create_only=True)
+    assert by_host_name.get(KEY) == s3.get(KEY) == b"hello"
+    assert write_all(by_host_name, f"{KEY}-long", [b"x" * MEBIBYTE] * 9).size == 9 * MEBIBYTE
+    assert [info.key for info in by_host_name.list("documents/")] == [KEY, f"{KEY}-long"]
+    address = by_host_name.temporary_url(KEY, seconds=60)
+    assert address is not None and address.startswith(f"http://{s3.bucket}.{DOMAIN}:")
+    assert httpx.get(address).text == "hello"
 
 
 def test_an_address_for_a_short_time_opens_one_object_for_reading(s3: S3ObjectStore) -> None:

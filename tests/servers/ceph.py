@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _START_SECONDS = 120
+DOMAIN = "objects.test"
+"""Below which buckets may be asked for by host name, on servers that offer it; nobody resolves it."""
 
 _CONFIGURATION = """
 [global]
@@ -62,6 +64,7 @@ rgw_enable_gc_threads = false
 rgw_enable_lc_threads = false
 rgw_thread_pool_size = 32
 rgw_trust_forwarded_https = true
+rgw_dns_name = {domain}
 """
 
 
@@ -108,7 +111,9 @@ def _configure(directory: Path) -> int:
     for name in ("mon", "osd", "rgw"):
         (directory / name).mkdir()
     fsid, machine = str(uuid.uuid4()), os.uname().machine
-    text = _CONFIGURATION.format(fsid=fsid, v2=v2, v1=v1, http=http, directory=directory, machine=machine)
+    text = _CONFIGURATION.format(
+        fsid=fsid, v2=v2, v1=v1, http=http, directory=directory, machine=machine, domain=DOMAIN
+    )
     (directory / "ceph.conf").write_text(text)
     addresses = f"[v2:127.0.0.1:{v2},v1:127.0.0.1:{v1}]"
     _run(directory, "monmaptool", "--create", "--fsid", fsid, "--addv", "a", addresses, str(directory / "monmap"))

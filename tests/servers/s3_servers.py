@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers.ceph import S3Server, ceph_gateway
+from tests.servers.ceph import DOMAIN, S3Server, ceph_gateway
 from tests.servers.docuelevate import free_port
 
 ACCESS_KEY, SECRET_KEY = "tests-access", "tests-secret-key"
@@ -40,13 +40,15 @@ def rclone_binary() -> str:
 
 
 @contextmanager
-def minio(directory: Path, **environment: str) -> Iterator[S3Server]:
+def minio(directory: Path, host: str = "127.0.0.1", **environment: str) -> Iterator[S3Server]:
     """A running MinIO; `environment` is what it is configured by."""
     binary, port = minio_binary(), free_port()
     assert binary
-    known = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_UPDATE": "off"}
-    listen = ("--address", f"127.0.0.1:{port}", "--console-address", "127.0.0.1:0")
-    with _process(directory, port, (binary, "server", str(directory / "data"), *listen), known | environment) as server:
+    keys = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY}
+    known = keys | {"MINIO_UPDATE": "off", "MINIO_DOMAIN": DOMAIN}
+    listen = ("--address", f"{host}:{port}", "--console-address", f"{host}:0")
+    command = (binary, "server", str(directory / "data"), *listen)
+    with _process(directory, f"{host}:{port}", command, known | environment) as server:
         yield server
 
 
@@ -59,7 +61,7 @@ def versitygw(directory: Path) -> Iterator[S3Server]:
         (directory / name).mkdir()
     keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
     posix = ("posix", "--versioning-dir", str(directory / "versions"), str(directory / "data"))
-    with _process(directory, port, (binary, "--port", f"127.0.0.1:{port}", *posix), keys) as server:
+    with _process(directory, f"127.0.0.1:{port}", (binary, "--port", f"127.0.0.1:{port}", *posix), keys) as server:
         yield server
 
 
@@ -70,7 +72,7 @@ def rclone(directory: Path) -> Iterator[S3Server]:
     (directory / "data").mkdir()
     keys = ("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}")
     command = (rclone_binary(), "serve", "s3", "--addr", f"127.0.0.1:{port}", *keys, str(directory / "data"))
-    with _process(directory, port, command, {"RCLONE_CONFIG": str(directory / "rclone.conf")}) as server:
+    with _process(directory, f"127.0.0.1:{port}", command, {"RCLONE_CONFIG": str(directory / "rclone.conf")}) as server:
         yield server
 
 
@@ -86,7 +88,7 @@ def available_servers() -> dict[str, Start]:
 
 @contextmanager
 def _process(
-    directory: Path, port: int, command: tuple[str, ...], environment: Mapping[str, str]
+    directory: Path, address: str, command: tuple[str, ...], environment: Mapping[str, str]
 ) -> Iterator[S3Server]:
     # Ended by the kernel should this process end without a chance to do so.
     bound = ("setpriv", "--pdeathsig", "KILL", *command)
@@ -95,7 +97,7 @@ def _process(
             bound, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        server = S3Server(f"http://127.0.0.1:{port}", ACCESS_KEY, SECRET_KEY)
+        server = S3Server(f"http://{address}", ACCESS_KEY, SECRET_KEY)
         _wait_for(server.endpoint_url, process, directory / "server.log")
         yield server
     finally:
