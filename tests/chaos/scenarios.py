@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from shared.database.engine import reading
-from shared.database.tables import Document
+from sqlalchemy import delete
+
+from shared.database.engine import reading, writing
+from shared.database.tables import DeadLetter, Document
+from shared.documents import new_document_id
 from shared.events import DocumentEnriched, DocumentReceived, DocumentRecognized
+from shared.originals import Provenance
+from shared.storage import keys
 from tests.chaos.bus import Delivery
 from tests.chaos.papers import broken, paper
 from tests.chaos.world import World
@@ -154,7 +159,15 @@ def _dropped(world: World) -> None:
     world.announce("dropped.txt")
 
 
-def _lost_event(world: World) -> None:
+def _neglected(world: World) -> None:
+    """A letter and an original that only the store knows, a file that nobody told of, an event that the broker lost."""
+    _dead_letter(world)
+    world.settle()
+    with writing(world.engine) as session:
+        session.execute(delete(DeadLetter))
+    about = Provenance("stored.txt", "local", "api").to_metadata()
+    world.store.put(keys.original(new_document_id()), b"Stored, no more.", media_type="text/plain", metadata=about)
+    world.drop("unseen.txt", b"Dropped, and nobody said so.")
     scan(world)
     world.relay.send_due()
     world.bus.lose(world.bus.deliveries)
@@ -213,5 +226,5 @@ SCENARIOS: tuple[Scenario, ...] = (
         # The letter's sink answers with no event: the index is woken by the next sweep.
         sweeps=True,
     ),
-    replace(_asked("sweep", _lost_event, lambda world: world.sweep()), sweeps=True),
+    replace(_asked("sweep", _neglected, lambda world: world.sweep()), sweeps=True),
 )
