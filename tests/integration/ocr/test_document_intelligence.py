@@ -36,6 +36,9 @@ from tests.servers.document_intelligence import (
 
 A4 = (595.0, 842.0)
 DOCUMENT = "0198f3c2-0000-7000-8000-000000000001"
+LATER = {"Retry-After": "60"}
+HURRIED = 9.0
+"""Seconds that are too few for a wait like that: one question, and the event goes back."""
 
 
 class Sketches:
@@ -272,12 +275,12 @@ def test_a_searchable_pdf_is_made_of_what_the_service_reads(
 
 def test_a_crash_after_the_order_asks_for_its_result(server: DocumentIntelligence, tmp_path: Path) -> None:
     """Rules 8: nothing is paid twice."""
-    server.goes_wrong("result", "running")
-    assert isinstance(refused(engine(server, seconds=0.5), memory=operations(tmp_path)), Unavailable)
-    server.faults.clear()
+    server.goes_wrong("result", "running", headers=LATER, times=1)
+    assert isinstance(refused(engine(server, seconds=HURRIED), memory=operations(tmp_path)), Unavailable)
+    server.goes_wrong("result", "running", times=2)
     [page] = read(engine(server), memory=operations(tmp_path))
     assert words(page) == ["Harbour", "Lighthouse"]
-    assert len(server.orders) == 1
+    assert (len(server.orders), server.questions) == (1, 4)
 
 
 def test_an_order_is_kept_beside_the_leases(server: DocumentIntelligence, tmp_path: Path) -> None:
@@ -288,9 +291,8 @@ def test_an_order_is_kept_beside_the_leases(server: DocumentIntelligence, tmp_pa
 
 
 def test_a_result_that_is_forgotten_is_ordered_again(server: DocumentIntelligence, tmp_path: Path) -> None:
-    server.goes_wrong("result", "running", times=3)
-    refused(engine(server, seconds=0.1), memory=operations(tmp_path))
-    server.faults.clear()
+    server.goes_wrong("result", "running", headers=LATER, times=1)
+    refused(engine(server, seconds=HURRIED), memory=operations(tmp_path))
     server.forget()
     [page] = read(engine(server), memory=operations(tmp_path))
     assert page.words
@@ -315,10 +317,10 @@ def test_a_result_that_is_lost_again_and_again_is_given_up(server: DocumentIntel
 
 
 def test_an_endless_analysis_gives_the_event_back(server: DocumentIntelligence, tmp_path: Path) -> None:
-    server.goes_wrong("result", "running")
+    server.goes_wrong("result", "running", headers=LATER)
     for _ in range(3):
-        assert isinstance(refused(engine(server, seconds=0.3), memory=operations(tmp_path)), Unavailable)
-    assert len(server.orders) == 1
+        assert isinstance(refused(engine(server, seconds=HURRIED), memory=operations(tmp_path)), Unavailable)
+    assert (len(server.orders), server.questions) == (1, 3)
 
 
 # What goes wrong.
