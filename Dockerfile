@@ -42,25 +42,25 @@ FROM build AS beyond-common
 COPY --from=common-packages /packages /opt/venv
 
 FROM beyond-common AS function-packages
-RUN scripts/image-packages s3 function
+RUN scripts/image-packages s3 otel function
 
 FROM beyond-common AS beyond-function
 COPY --from=function-packages /packages /opt/venv
 
 FROM beyond-function AS database-packages
-RUN scripts/image-packages s3 function database
+RUN scripts/image-packages s3 otel function database
 
 FROM beyond-function AS convert-packages
-RUN scripts/image-packages s3 function pdf convert
+RUN scripts/image-packages s3 otel function pdf convert
 
 FROM beyond-function AS ocr-packages
-RUN scripts/image-packages s3 function pdf ocr
+RUN scripts/image-packages s3 otel function pdf ocr
 
 FROM beyond-function AS enrich-packages
-RUN scripts/image-packages s3 function enrich
+RUN scripts/image-packages s3 otel function enrich
 
 FROM beyond-common AS web-packages
-RUN scripts/image-packages s3 database web
+RUN scripts/image-packages s3 otel database web
 
 # The command line, with the name and version that it is installed under.
 FROM beyond-common AS migrate-packages
@@ -128,24 +128,29 @@ LABEL org.opencontainers.image.title="docuelevate-enrich" \
       org.opencontainers.image.description="Extracts the metadata of documents"
 USER 10001:10001
 
-FROM function AS ocr
+# Debian's packages come first where there are many: they change less often than ours.
+FROM runtime AS ocr
 ARG OCR_LANGUAGE_PACKAGES="tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-spa"
 # Only their data is wanted: the engine comes with the Python package.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tesseract-ocr-osd ${OCR_LANGUAGE_PACKAGES} \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/debconf/*-old \
     /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
+COPY --from=common-packages /packages /opt/venv
+COPY --from=function-packages /packages /opt/venv
 COPY --from=ocr-packages /packages /opt/venv
 COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/ocr /app/functions/ocr
 ENV FUNCTION_TARGET=ocr FUNCTION_SOURCE=/app/functions/ocr/main.py
+EXPOSE 8080
+CMD ["python", "-m", "shared.function_server"]
 LABEL org.opencontainers.image.title="docuelevate-ocr" \
       org.opencontainers.image.description="Recognizes text in scans"
 USER 10001:10001
 
 # Text layout and fonts, for what is drawn without LibreOffice and with it.
-FROM function AS convert-system
+FROM runtime AS convert-system
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
@@ -154,11 +159,15 @@ RUN apt-get update \
  && fc-cache --force --system-only \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/debconf/*-old \
     /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/log/fontconfig.log
-COPY --from=convert-packages /packages /opt/venv
 ENV FUNCTION_TARGET=convert FUNCTION_SOURCE=/app/functions/convert/main.py
+EXPOSE 8080
+CMD ["python", "-m", "shared.function_server"]
 
 # Where a Gotenberg server converts office files.
 FROM convert-system AS convert-gotenberg
+COPY --from=common-packages /packages /opt/venv
+COPY --from=function-packages /packages /opt/venv
+COPY --from=convert-packages /packages /opt/venv
 COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/convert /app/functions/convert
@@ -174,6 +183,9 @@ RUN apt-get update \
  && fc-cache --force --system-only \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/debconf/*-old \
     /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/log/fontconfig.log
+COPY --from=common-packages /packages /opt/venv
+COPY --from=function-packages /packages /opt/venv
+COPY --from=convert-packages /packages /opt/venv
 COPY --from=code /app/shared /app/shared
 COPY --from=code /app/functions/__init__.py /app/functions/
 COPY --from=code /app/functions/convert /app/functions/convert
