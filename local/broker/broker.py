@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from local.broker.lane import Entry, Lane
 from local.broker.message import Headers, Message
 from local.broker.queue_file import Addition, Pending, QueueFile, QueueUnavailable, Stored
 from local.broker.rules import (
+    MAX_REDIRECTS,
     PARKED_SECONDS,
     Answer,
     Attempt,
@@ -27,6 +28,7 @@ from local.broker.rules import (
     judge,
     judge_dead_letter,
     on_arrival,
+    redirected,
 )
 from local.manifests import Delivery, Destination, Trigger
 
@@ -45,8 +47,8 @@ class Subscribers(Protocol):
     def capacity(self, service: str) -> int:
         """How many requests the service can work on at once, once it is scaled up."""
 
-    async def post(
-        self, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
+    async def request(
+        self, method: str, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Answer | None:
         """The answer to a request; None when none came in time or at all. Waiting for a free process is not counted."""
 
@@ -130,7 +132,20 @@ class Broker:
         message = stored.message.with_attributes(stored.error) if route.dead_letters else for_subscriber(stored.message)
         headers, body = message.to_binary()
         headers += [(b"prefer", b"reply"), (b"kn-namespace", self.namespace.encode())]
-        return await self._subscribers.post(route.destination, headers, body, route.delivery.timeout_seconds)
+        return await self._request(route.destination, headers, body, route.delivery.timeout_seconds)
+
+    async def _request(
+        self, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
+    ) -> Answer | None:
+        method, url = "POST", self._subscribers.url(destination)
+        for _ in range(MAX_REDIRECTS):
+            answer = await self._subscribers.request(method, destination, headers, body, timeout_seconds)
+            followed = redirected(answer, url)
+            if followed is None:
+                return answer
+            method, destination = followed[0], replace(destination, path=followed[1])
+            body = body if method == "POST" else b""
+        return None
 
     def _judge(self, route: _Route, entry: Entry, stored: Stored, answer: Answer | None) -> Verdict:
         if route.dead_letters:

@@ -6,6 +6,7 @@ tests/conformance/cases.py holds the same rules as a table that can be run again
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from local.broker.message import Headers, InvalidEvent, MalformedEvent, Message, NotAnEvent, parse
 from local.manifests import Delivery
@@ -18,6 +19,9 @@ PARKED_SECONDS = 600.0
 """How often an unwanted dead letter is offered again. Knative drops it; nothing is gained by that on one machine."""
 
 _RETRIED = frozenset({404, 408, 409, 429})
+_ASKED_ELSEWHERE = frozenset({301, 302, 303})
+_SENT_ELSEWHERE = frozenset({307, 308})
+MAX_REDIRECTS = 10
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,22 @@ class Attempt:
     failures: int
     subscriber_url: str
     ingress_url: str
+
+
+def redirected(answer: Answer | None, url: str) -> tuple[str, str] | None:
+    """The method and the path with which Knative follows a redirect from `url`; None where it does not.
+
+    After 301 to 303 that is a GET without the event: whatever is there and answers 2xx has then "taken" it. On one
+    machine no other host can be meant than the one that answered.
+    """
+    if answer is None or answer.status not in _ASKED_ELSEWHERE | _SENT_ELSEWHERE:
+        return None
+    address = next((value.decode("latin-1") for name, value in answer.headers if name.lower() == b"location"), "")
+    target = urlsplit(urljoin(url, address))
+    if not address or target.netloc != urlsplit(url).netloc:
+        return None
+    path = urlunsplit(("", "", target.path or "/", target.query, ""))
+    return ("GET" if answer.status in _ASKED_ELSEWHERE else "POST"), path
 
 
 def judge(attempt: Attempt, answer: Answer | None, delivery: Delivery) -> Verdict:

@@ -53,12 +53,12 @@ class Supervisor:
         """The processes of a function that are alive."""
         return self._pools[service].processes
 
-    async def post(
-        self, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
+    async def request(
+        self, method: str, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Answer | None:
         """Deliver an event; None when no answer came in time or at all."""
         pool = self._pools[destination.service]
-        return await pool.request("POST", destination.path, headers, body, timeout_seconds)
+        return await pool.request(method, destination.path, headers, body, timeout_seconds)
 
     async def call(self, service: str, method: str, path: str, headers: Headers, body: bytes) -> Answer | None:
         """Call a function directly."""

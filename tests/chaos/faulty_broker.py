@@ -114,8 +114,8 @@ class FaultySubscribers:
         """Everything may wait at the gate at once."""
         return 100_000
 
-    async def post(
-        self, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
+    async def request(
+        self, method: str, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Answer | None:
         """Wait for a turn, then meet with whatever the faults hold ready."""
         delivery = Delivery(destination, headers, body, timeout_seconds)
@@ -175,7 +175,9 @@ class FaultySubscribers:
 
     async def _pass(self, delivery: Delivery) -> Answer | None:
         self.counts.delivered += 1
-        return await self._inner.post(delivery.destination, delivery.headers, delivery.body, delivery.timeout_seconds)
+        return await self._inner.request(
+            "POST", delivery.destination, delivery.headers, delivery.body, delivery.timeout_seconds
+        )
 
     def _copy(self, delivery: Delivery) -> None:
         self.counts.doubled += 1

@@ -71,8 +71,8 @@ class InProcess:
         """As many as come."""
         return 100
 
-    async def post(
-        self, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
+    async def request(
+        self, method: str, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Answer | None:
         """The function's answer."""
         return await anyio.to_thread.run_sync(self._world.post, destination, headers, body)

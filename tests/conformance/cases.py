@@ -133,7 +133,11 @@ CASES = (
         attempts=ATTEMPTS,
         dead_letter=UNEXPLAINED,
     ),
-    Case("redirect", 301, b"", {"location": "/elsewhere"}, dead_letter=DeadLetter(301)),
+    Case("redirect-without-address", 301, dead_letter=DeadLetter(301)),
+    *(
+        Case(f"redirect-{status}", status, b"", {"location": f"/elsewhere/redirect-{status}"})
+        for status in (301, 302, 303, 307, 308)
+    ),
     *(_given_up_at_once(status) for status in (400, 401, 403, 410, 413, 415, 422, 425)),
     *(_retried(status) for status in (404, 408, 409, 429, 500, 501, 502, 503, 504)),
     *(_retried(status, f"retry-after-{status}", {"retry-after": "3"}) for status in (429, 503)),

@@ -44,6 +44,10 @@ def event_headers(case: Case) -> dict[str, str]:
 
 
 EVENT_BODY = '{"n":1}'
+FOLLOWED = {
+    **dict.fromkeys((301, 302, 303), (("GET", ""),)),
+    **dict.fromkeys((307, 308), (("POST", EVENT_BODY),)),
+}
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -112,5 +116,8 @@ def test_delivered_event_carries_the_headers_of_knative(run: Run, case: Case) ->
         assert seen["headers"]["ce-runid"] == "run-1"
 
 
-def test_redirects_are_not_followed(run: Run) -> None:
-    assert not [seen for seen in run.observations if seen["kind"] == "elsewhere"]
+@each_case
+def test_redirects_are_followed(run: Run, case: Case) -> None:
+    """As a GET without the event after 301 to 303: whoever answers that has then taken the event."""
+    followed = [(seen["method"], seen["body"]) for seen in run.of("elsewhere", case)]
+    assert followed == (list(FOLLOWED[case.status]) if "location" in case.headers else [])

@@ -37,7 +37,14 @@ class ScriptedSubscriber:
         kind, _, name = scope["path"].strip("/").partition("/")
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         self.observations.append(
-            {"kind": kind, "case": name, "time": arrived, "headers": headers, "body": body.decode("latin-1")}
+            {
+                "kind": kind,
+                "case": name,
+                "method": scope["method"],
+                "time": arrived,
+                "headers": headers,
+                "body": body.decode("latin-1"),
+            }
         )
         await self._answer(kind, name, send)
 

@@ -28,7 +28,7 @@ from tests.conformance.checks import (  # noqa: F401 - the tests of this module
     test_gaps_are_never_shorter_than_the_backoff,
     test_number_of_attempts,
     test_publisher_is_answered_at_once,
-    test_redirects_are_not_followed,
+    test_redirects_are_followed,
     test_reply_is_published,
 )
 from tests.conformance.subscriber import ScriptedSubscriber
@@ -51,12 +51,12 @@ class HttpSubscribers:
     def capacity(self, service: str) -> int:
         return 10
 
-    async def post(
-        self, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
+    async def request(
+        self, method: str, destination: Destination, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Answer | None:
         try:
             async with asyncio.timeout(timeout_seconds):
-                response = await self._client.post(self.url(destination), headers=headers, content=body)
+                response = await self._client.request(method, self.url(destination), headers=headers, content=body)
         except (TimeoutError, httpx.TransportError):
             return None
         return Answer(response.status_code, response.headers.raw, response.content)

@@ -15,6 +15,7 @@ from local.broker.rules import (
     judge,
     judge_dead_letter,
     on_arrival,
+    redirected,
 )
 from local.manifests import Delivery
 
@@ -95,3 +96,25 @@ def test_dead_letter_is_offered_again_soon_at_first() -> None:
 
 def test_reply_to_a_dead_letter_is_ignored() -> None:
     assert judge_dead_letter(0, Answer(200, REPLY, b""), DELIVERY) == Done()
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "followed"),
+    [
+        (301, b"/b?x=1", ("GET", "/b?x=1")),
+        (303, b"http://ocr/b", ("GET", "/b")),
+        (307, b"b", ("POST", "/b")),
+        (308, b"http://ocr", ("POST", "/")),
+        (307, b"http://elsewhere/b", None),
+        (304, b"/b", None),
+        (200, b"/b", None),
+    ],
+)
+def test_redirects_are_followed_to_the_same_host(
+    status: int, location: bytes, followed: tuple[str, str] | None
+) -> None:
+    assert redirected(Answer(status, [(b"Location", location)], b""), "http://ocr/a") == followed
+
+
+def test_a_redirect_without_an_address_leads_nowhere() -> None:
+    assert redirected(Answer(301, [], b""), "http://ocr/a") is None
