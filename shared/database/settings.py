@@ -16,7 +16,11 @@ class DatabaseSettings(Settings):
     database_url: SecretStr | None = Field(
         None, description="`postgresql://…` or `sqlite:///…`. Default: SQLite, `docuelevate.db` in `DATA_DIR`."
     )
-    database_pool_size: int = Field(4, ge=1, description="Connections that one process keeps open to PostgreSQL.")
+    database_pool_size: int = Field(
+        4,
+        ge=1,
+        description="Connections that one process keeps open to PostgreSQL; at most twice as many for a moment.",
+    )
 
     @property
     def url(self) -> str:
