@@ -48,6 +48,7 @@ docs: $(VENV)/.installed
 # knative/ from the chart, and what the chart takes from the code and tells of itself. Needs helm.
 manifests: $(VENV)/.installed
 	PYTHONPATH=. $(BIN)/python scripts/chart_variables.py > helm/docuelevate/files/variables.yaml
+	$(BIN)/python scripts/chart_readme.py > helm/docuelevate/README.md
 	$(BIN)/python scripts/manifests.py
 
 lock:

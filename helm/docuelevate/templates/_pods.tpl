@@ -49,3 +49,29 @@ affinity:
 priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
+
+
+{{/* What every container of ours can write, and the certificates that it trusts. */}}
+{{- define "docuelevate.mounts" -}}
+- name: scratch
+  mountPath: /tmp
+{{- if .Values.trustedCertificates.configMap }}
+- name: certificates
+  mountPath: /etc/docuelevate/certificates
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "docuelevate.volumes" -}}
+- name: scratch
+  emptyDir: {}
+{{- with .Values.trustedCertificates }}
+{{- if .configMap }}
+- name: certificates
+  configMap:
+    name: {{ .configMap }}
+    items:
+      - {key: {{ .key }}, path: ca.crt}
+{{- end }}
+{{- end }}
+{{- end -}}

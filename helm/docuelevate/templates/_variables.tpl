@@ -56,6 +56,11 @@
 {{- $variables := $root.Files.Get "files/variables.yaml" | fromYaml -}}
 {{- $configuration := include "docuelevate.configuration" $root | fromYaml -}}
 {{- $own := merge (dict) (.own | default dict) $root.Values.extraEnv -}}
+{{- if $root.Values.trustedCertificates.configMap -}}
+{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" "AWS_CA_BUNDLE" -}}
+{{- $_ := set $own . "/etc/docuelevate/certificates/ca.crt" -}}
+{{- end -}}
+{{- end -}}
 {{- $secret := default (include "docuelevate.secretName" $root) .secret -}}
 {{- $plain := .plain -}}
 {{- range index $variables .unit }}

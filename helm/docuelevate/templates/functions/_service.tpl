@@ -54,11 +54,9 @@ spec:
           securityContext:
             {{- include "docuelevate.containerSecurity" dict | nindent 12 }}
           volumeMounts:
-            - name: scratch
-              mountPath: /tmp
+            {{- include "docuelevate.mounts" .root | nindent 12 }}
       volumes:
-        - name: scratch
-          emptyDir: {}
+        {{- include "docuelevate.volumes" .root | nindent 8 }}
 {{- end -}}
 
 
