@@ -3,7 +3,7 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
-.PHONY: run setup system test-system test e2e-cluster chaos check format docs lock images clean
+.PHONY: run setup system test-system test test-state test-parts e2e-cluster chaos check format docs lock images clean
 
 run: setup
 	@$(BIN)/docuelevate serve
@@ -22,7 +22,16 @@ test-system:
 
 test: test-system $(VENV)/.installed
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest tests --ignore=tests/unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-state test-parts
+
+# The halves of the rest, side by side: what computes in this process, and what mostly waits for others.
+STATE := tests/app tests/contract tests/chaos
+
+test-state: $(VENV)/.installed
+	$(BIN)/pytest $(STATE)
+
+test-parts: $(VENV)/.installed
+	$(BIN)/pytest tests --ignore=tests/unit $(STATE:%=--ignore=%)
 
 # On a real cluster, the one that KUBECONFIG names: tests/cluster/README.md says what it needs.
 e2e-cluster: $(VENV)/.installed
