@@ -66,6 +66,15 @@ class Standing:
         """What tells two standings apart: equal fingerprints mean equal bytes."""
         return tuple(_fingerprint(result) for result in (self.converted, self.recognized, self.enriched))
 
+    def renewed(self, made: "Standing") -> "Standing":
+        """The same results, each as `made` names it where that has it too: what was lost lies elsewhere once remade."""
+        return replace(
+            self,
+            converted=_renewed(self.converted, made.converted),
+            recognized=_renewed(self.recognized, made.recognized),
+            enriched=_renewed(self.enriched, made.enriched),
+        )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -168,6 +177,10 @@ def _rank(chain: _Chain) -> tuple[object, ...]:
 
 def _moment(event: Event) -> tuple[datetime, str]:
     return event.time, event.id
+
+
+def _renewed(stood: Payload | None, made: Payload | None) -> Payload | None:
+    return made if stood is not None and _fingerprint(stood) == _fingerprint(made) else stood
 
 
 def _fingerprint(result: Payload | None) -> str | None:

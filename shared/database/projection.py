@@ -205,7 +205,7 @@ def _shown(document: Document, projection: Projection) -> _Shown:
     underway = projection.status is Status.PROCESSING and state is not ReviewState.REJECTED
     status = Status.PROCESSING if underway else Status.READY
     warnings = (document.base or {}).get("warnings", document.warnings)
-    return _Shown(base_of(document), status, None, None, None, warnings)
+    return _Shown(base_of(document).renewed(projection.standing), status, None, None, None, warnings)
 
 
 def _under_review(document: Document, projection: Projection) -> dict[str, Any] | None:
@@ -213,7 +213,8 @@ def _under_review(document: Document, projection: Projection) -> dict[str, Any] 
     if review_state(document) in (None, ReviewState.REJECTED):
         return None
     made = projection.standing.enriched
-    return made if _metadata_key(made) != _metadata_key(base_of(document).enriched) else None
+    stood = base_of(document).renewed(projection.standing).enriched
+    return made if _metadata_key(made) != _metadata_key(stood) else None
 
 
 def _review(document: Document, projection: Projection, metadata: KnownMetadata, *, reread: bool) -> None:

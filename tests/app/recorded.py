@@ -83,7 +83,9 @@ class Archive:
         )
         return self.event(data)
 
-    def recognized(self, mark: str = "o1", made_from: str = "c1", text: str = "hello world") -> Event:
+    def recognized(
+        self, mark: str = "o1", made_from: str = "c1", text: str = "hello world", attempt: str = "a"
+    ) -> Event:
         words = [{"text": word, "box": [0, 0, 1, 1], "confidence": 1.0} for word in text.split()]
         page = {"number": 1, "width": 1, "height": 1, "source": "ocr", "text": text, "words": words}
         body = json.dumps({"pages": [page], "languages": ["en"], "engine": "test"}).encode()
@@ -91,8 +93,8 @@ class Archive:
             document_id=self.id,
             fingerprint=mark,
             input_fingerprint=made_from,
-            text=self.object(f"ocr/{mark}/a/text.json", body),
-            searchable_pdf=self.object(f"ocr/{mark}/a/searchable.pdf", f"PDF {mark}".encode()),
+            text=self.object(f"ocr/{mark}/{attempt}/text.json", body),
+            searchable_pdf=self.object(f"ocr/{mark}/{attempt}/searchable.pdf", f"PDF {mark}".encode()),
             pages=1,
             ocr_pages=1,
             mean_confidence=0.9,
@@ -100,14 +102,14 @@ class Archive:
         )
         return self.event(data)
 
-    def enriched(self, title: str = "Read", mark: str = "e1", made_from: str = "o1") -> Event:
+    def enriched(self, title: str = "Read", mark: str = "e1", made_from: str = "o1", attempt: str = "a") -> Event:
         value = Value(value=title, confidence=0.9, origin="rule")
         body = Metadata(title=value, sender=value).model_dump_json().encode()
         data = DocumentEnriched(
             document_id=self.id,
             fingerprint=mark,
             input_fingerprint=made_from,
-            metadata=self.object(f"enrich/{mark}/a/metadata.json", body),
+            metadata=self.object(f"enrich/{mark}/{attempt}/metadata.json", body),
             extractor="rules",
             tokens=7,
             cost="0.001",

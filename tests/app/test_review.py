@@ -149,6 +149,21 @@ def test_a_run_that_changes_nothing_just_ends(edited: Archive) -> None:
     assert edited.client.post(f"{edited.here}/comparison/accept").status_code == 409
 
 
+@pytest.mark.parametrize("title", ["Read", "New"])
+def test_what_was_lost_and_made_again_is_shown_at_once(edited: Archive, title: str) -> None:
+    """The same result, elsewhere: only what is new waits for the person."""
+    for prefix in ("ocr/o1/", "enrich/e1/"):
+        edited.store.delete_prefix(keys.document_prefix(edited.id) + prefix)
+    assert edited.client.get(f"{edited.here}/pdf").status_code == 404
+    edited.begin("ocr")
+    edited.record(
+        edited.recognized(attempt="b"), edited.enriched(title, "e1" if title == "Read" else "e2", attempt="b")
+    )
+    assert edited.shown()["review"] == (None if title == "Read" else "pending")
+    assert (edited.shown()["sender"], text_of(edited)) == ("Read", "hello world")
+    assert edited.client.get(f"{edited.here}/pdf").status_code == 200
+
+
 def test_while_the_run_goes_on_there_is_nothing_to_decide(edited: Archive) -> None:
     edited.begin("ocr")
     edited.record(edited.recognized("o2", "c1", "new"))
