@@ -1,4 +1,4 @@
-"""Prints the chart's README from the comments in its values: `make manifests` writes it, a test fails when it is stale."""
+"""Prints the chart's README from the comments in its values (`make manifests`; a test fails when it is stale)."""
 
 import json
 from collections.abc import Iterator
@@ -17,9 +17,10 @@ HEAD = """# The chart of DocuElevate
 helm install docuelevate ./helm/docuelevate --namespace docuelevate --create-namespace -f my-values.yaml
 ```
 
-Needs Knative Serving and Eventing, PostgreSQL, an S3 server and a Meilisearch; [docs/deployment.md](../../docs/deployment.md) is the guide.
-Values that cannot work are refused, each in a sentence. `ci/` holds whole sets of values, `examples/` what else people need.
-This page is made from the comments in [values.yaml](values.yaml) (`make manifests`).
+Needs Knative Serving and Eventing, PostgreSQL, an S3 server and a Meilisearch;
+[docs/deployment.md](../../docs/deployment.md) is the guide. Values that cannot work are refused, each in a sentence.
+`ci/` holds whole sets of values, `examples/` what else people need. This page is made from the comments in
+[values.yaml](values.yaml) (`make manifests`).
 
 | value | default | what it does |
 |---|---|---|

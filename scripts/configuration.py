@@ -13,8 +13,8 @@ HEAD = """# Configuration
 Everything is set by environment variables. Each is declared once, in a settings class; this page is made from those
 (`make docs`). An empty variable counts as not set. A wrong value stops the process before it does anything.
 
-On one machine `docuelevate serve` needs none of them. In a cluster the ConfigMap and the Secrets named in `knative/`
-carry them.
+On one machine `docuelevate serve` needs none of them. In a cluster the chart's `env` and `secrets` take them
+([deployment.md](deployment.md)).
 
 | variable | default | what it does |
 |---|---|---|
