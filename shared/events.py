@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from shared.documents import Frozen, Notice, ObjectReference
 from shared.errors import InvalidEvent, NotACloudEvent
+from shared.tracing.spans import current_traceparent, span
 
 TYPE_PREFIX = "org.docuelevate."
 MAX_EVENT_BYTES = 64 * 1024
@@ -237,6 +238,12 @@ class Event(Frozen):
         """The declared data model of this type; None for a type this release does not know."""
         return DATA_MODELS.get(self.type)
 
+    @property
+    def about(self) -> dict[str, str | None]:
+        """What log lines and traces tell of it: no name of a file, as the subject of `object.created` is one."""
+        document = None if self.type == ObjectCreated.type else self.subject
+        return {"document": document, "run": self.runid, "event": self.id, "type": self.type}
+
     def data(self) -> AnyData:
         """The data as their declared model. Raises InvalidEvent where they break it or the type is unknown."""
         if self.model is None:
@@ -291,7 +298,7 @@ def new_event(
         payload=data.model_dump(mode="json"),
         runid=runid or (cause.runid if cause else None),
         causationid=cause.id if cause else None,
-        traceparent=cause.traceparent if cause else None,
+        traceparent=current_traceparent() or (cause.traceparent if cause else None),
         replayof=replayof,
         replayrun=replayrun or (cause.replayrun if cause else None),
     )
@@ -364,8 +371,13 @@ def event_of(attributes: Mapping[str, Any], data: dict[str, Any]) -> Event:
 
 
 def for_resending(event: Event) -> Event:
-    """The event as it may be emitted again: same identity, without what belonged to its first transport."""
-    return event.model_copy(update={"traceparent": None})
+    """The event as it may be emitted again: same identity, without what belonged to its first transport.
+
+    What comes of it is a trace of its own that refers to the first.
+    """
+    name = f"resend {short_type(event.type)}"
+    with span(name, link=event.traceparent, apart=True, attributes=event.about) as current:
+        return event.model_copy(update={"traceparent": current.traceparent})
 
 
 def _object(data: Any) -> dict[str, Any]:

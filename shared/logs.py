@@ -1,8 +1,14 @@
-"""How every process logs, on stderr: a JSON object a line for machines, or a short line for people at a terminal."""
+"""How every process logs, on stderr: a JSON object a line for machines, or a short line for people at a terminal.
+
+What a line is about (document, run, event, request, trace) is set once around the work; each line within tells it.
+"""
 
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -22,6 +28,19 @@ class LogSettings(Settings):
     )
 
 
+_about: ContextVar[Mapping[str, str] | None] = ContextVar("about", default=None)
+
+
+@contextmanager
+def logging_about(**fields: str | None) -> Iterator[None]:
+    """Add these fields to every line that is logged within, also by threads that it waits for; None is left out."""
+    token = _about.set({**(_about.get() or {}), **{name: value for name, value in fields.items() if value is not None}})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
 class JsonLines(logging.Formatter):
     """Formats a record as one line; line breaks in messages are escaped by JSON itself."""
 
@@ -37,6 +56,7 @@ class JsonLines(logging.Formatter):
             "process": self._process,
             "logger": record.name,
             "message": record.getMessage(),
+            **(_about.get() or {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

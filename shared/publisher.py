@@ -7,8 +7,9 @@ import httpx
 from pydantic import Field
 
 from shared.errors import Throttled, Unavailable
-from shared.events import Event
+from shared.events import Event, short_type
 from shared.settings import Settings
+from shared.tracing.spans import span
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 """An in-memory broker without its async annotation answers only after every subscriber has; ours is annotated."""
@@ -36,7 +37,19 @@ class HttpEventPublisher:
 
     def publish(self, event: Event) -> None:
         """POST one event in structured mode."""
-        headers, body = event.to_http()
+        name = f"publish {short_type(event.type)}"
+        with span(name, parent=event.traceparent, sends=True, attributes=event.about) as current:
+            try:
+                self._post(event, current.traceparent)
+            except (Throttled, Unavailable) as error:
+                current.fail(str(error))
+                raise
+
+    def _post(self, event: Event, traceparent: str | None) -> None:
+        headers, body = event.model_copy(update={"traceparent": traceparent or event.traceparent}).to_http()
+        if traceparent:
+            # For the broker's own spans; the event itself carries it to who works on it.
+            headers["traceparent"] = traceparent
         try:
             response = self._client.post(self._url, content=body, headers=headers)
         except httpx.TransportError as error:

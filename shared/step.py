@@ -38,10 +38,12 @@ from shared.events import (
     result_id,
     short_type,
 )
+from shared.logs import logging_about
 from shared.results import Work, refuse_purged
 from shared.room import refuse_no_room, require_room
 from shared.storage import keys
 from shared.storage.port import ObjectStore
+from shared.tracing.spans import span, trace_id
 
 MAX_BODY_BYTES = 4 * MAX_EVENT_BYTES
 MAX_ERROR_BYTES = 512
@@ -194,13 +196,11 @@ async def answer(
         if request.method != "POST":
             return _error(405, "method_not_allowed", "Events are sent by POST.")
         event = decode(request.headers, await read_body(request))
-        reply = await anyio.to_thread.run_sync(_logged, handle, event)
-        return _reply(reply)
+        return await anyio.to_thread.run_sync(_observed, handle, event)
     except DocuElevateError as error:
         return _mapped(error)
     except Exception:
-        _log.exception("unexpected error")
-        return _error(500, "internal", "Something went wrong inside this step.")
+        return _unexpected()
 
 
 async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
@@ -262,21 +262,33 @@ def _require_inside(reference: ObjectReference, document_id: str, bucket: str) -
         raise InvalidEvent("an object of the event is not one of this document")
 
 
-def _logged(handle: Callable[[Event], Event | None], event: Event) -> Event | None:
-    started = time.monotonic()
-    reply: Event | None = None
-    outcome = "stopped"
-    try:
-        reply = handle(event)
-        outcome = short_type(reply.type) if reply else "done"
-    except DocuElevateError as error:
-        outcome = type(error).__name__
-        raise
-    finally:
-        fields = {"document": event.subject, "run": event.runid, "event": event.id, "type": event.type}
-        seconds = round(time.monotonic() - started, 3)
-        _log.info("%s -> %s in %.3f s", short_type(event.type), outcome, seconds, extra={"fields": fields})
-    return reply
+def _observed(handle: Callable[[Event], Event | None], event: Event) -> Response:
+    """Answer an event within a span, and with log lines that say what they are about."""
+    name, started, outcome = short_type(event.type), time.monotonic(), "stopped"
+    with span(f"handle {name}", parent=event.traceparent, attributes=event.about) as current:
+        trace = trace_id(current.traceparent or event.traceparent)
+        with logging_about(**event.about, trace=trace):
+            try:
+                reply = handle(event)
+                outcome = short_type(reply.type) if reply else "done"
+                return _reply(reply)
+            except DocuElevateError as error:
+                outcome = type(error).__name__
+                if not isinstance(error, DocumentGone | LeaseHeld):
+                    current.fail(outcome)
+                return _mapped(error)
+            except Exception as error:
+                outcome = type(error).__name__
+                current.fail(outcome)
+                return _unexpected()
+            finally:
+                current.note({"outcome": outcome})
+                _log.info("%s -> %s in %.3f s", name, outcome, time.monotonic() - started)
+
+
+def _unexpected() -> Response:
+    _log.exception("unexpected error")
+    return _error(500, "internal", "Something went wrong inside this step.")
 
 
 def _reply(event: Event | None) -> Response:

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import TypeIs
 
+from shared.logs import logging_about
 from web.errors import Forbidden, Unauthenticated
 
 PlainEndpoint = Callable[[Request], Response]
@@ -81,8 +82,11 @@ class Guarded(Route):
         method = "GET" if request.method == "HEAD" else request.method
         operation = self.operations[method]
         request.scope["route_path"] = self.path
+        document_id = request.path_params["id"] if "documents/{id}" in self.path else None
+        request.scope["document"] = document_id
         require(request.scope, operation.need)
-        return await call(operation.endpoint, request)
+        with logging_about(document=document_id):
+            return await call(operation.endpoint, request)
 
 
 class GuardedMount(Mount):

@@ -34,6 +34,7 @@ from web.protection import HostRule, Protection, add_headers
 from web.providers import Provider, ProviderSettings, function_providers
 from web.settings import WebSettings
 from web.sweep.configured import sweep_with
+from web.tracing import Tracing
 from web.unlocking import Unlocker
 
 API_PREFIXES = ("/api/", "/hooks/")
@@ -106,7 +107,12 @@ def create_app(context: Context, pages: Pages | None = None) -> Starlette:
     handlers: dict[type[Exception], ExceptionHandler] = dict.fromkeys(
         (DocuElevateError, HTTPException, Exception), handler
     )
-    app = Starlette(routes=routes, middleware=[counting, protection], exception_handlers=handlers, lifespan=_lifespan)
+    app = Starlette(
+        routes=routes,
+        middleware=[counting, Middleware(Tracing), protection],
+        exception_handlers=handlers,
+        lifespan=_lifespan,
+    )
     app.state.context = context
     return app
 
@@ -126,7 +132,8 @@ def _error_handler(settings: WebSettings, tell: Callable[[Request, RequestError]
         if settings.auth_enabled and request.scope.get("identity") is None and told.status_code in (404, 405):
             told = unauthenticated()
         if told.status_code == 500:
-            _log.error("request %s failed", request.scope.get("request_id"), exc_info=error)
+            about = {"request": request.scope.get("request_id", "")}
+            _log.error("request %s failed", about["request"], exc_info=error, extra={"fields": about})
         answer = tell(request, told)
         # The answer to a bug is sent from outside the middleware that adds these.
         add_headers(MutableHeaders(raw=answer.raw_headers), request.scope)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 from shared.database.engine import reading, writing
 from shared.database.tables import OutboxEvent
 from shared.errors import InvalidEvent, NotACloudEvent, Throttled, Unavailable
-from shared.events import Event, for_resending, from_json
+from shared.events import Event, from_json
 from shared.publisher import EventPublisher
 
 BATCH = 64
@@ -118,7 +118,7 @@ class Relay:
     def _read(self, row: Claimed) -> Event | None:
         """The event; None where nobody can read it: then the row is set aside."""
         try:
-            return for_resending(from_json(row.body))
+            return from_json(row.body)
         except _UNREADABLE as error:
             _log.error("an event in the outbox (number %d) cannot be read and is set aside: %s", row.number, error)
             values = {

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import DocuElevateError
+from shared.logs import logging_about
+from shared.tracing.spans import current_traceparent, trace_id
 from web.api.answers import as_request_error
 from web.authentication import Identify
 from web.errors import Forbidden, RequestError
@@ -110,7 +112,8 @@ class Protection:
             answer = self._error_answer(Request(scope, receive), as_request_error(error))
             await answer(scope, receive, send_protected)
             return
-        await self._app(scope, receive, send_protected)
+        with logging_about(request=scope["request_id"], trace=trace_id(current_traceparent())):
+            await self._app(scope, receive, send_protected)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         host = headers.getlist("host")

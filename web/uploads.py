@@ -188,6 +188,9 @@ class Upload:
             outcome = Outcome(202 if created else 200, UploadAnswer(documents=tuple(documents)))
             _keep_answer(session, self.owner, idempotency_key, outcome)
         self._registered = created
+        for document in documents:
+            what = "an equal document is there already" if document.duplicate_of else "received"
+            _log.info("%s", what, extra={"fields": {"document": document.id}})
         return outcome
 
     def _find_duplicates(self) -> None:

@@ -1,5 +1,6 @@
 """Serves record: every event is archived and projected; dead letters arrive at `/dead-letters/<trigger>`."""
 
+import logging
 import re
 
 import anyio.to_thread
@@ -11,7 +12,8 @@ from functions.record.handler import Recorder
 from shared.database.readiness import SchemaIsCurrent
 from shared.database.settings import DatabaseSettings, database
 from shared.errors import InvalidEvent
-from shared.events import decode_attributes
+from shared.events import decode_attributes, event_of
+from shared.logs import logging_about
 from shared.process import prepare_process
 from shared.step import answer, read_body
 from shared.storage.settings import ObjectStoreSettings, object_store
@@ -21,6 +23,7 @@ engine = database(DatabaseSettings())
 recorder = Recorder(engine, object_store(ObjectStoreSettings()))
 ready = SchemaIsCurrent(engine)
 
+_log = logging.getLogger(__name__)
 _TRIGGER = re.compile(r"/dead-letters/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)")
 
 
@@ -30,7 +33,9 @@ async def dead_letter(request: Request) -> Response:
     if path is None:
         raise InvalidEvent("the path does not name a trigger")
     attributes, data = decode_attributes(request.headers, await read_body(request))
-    await anyio.to_thread.run_sync(recorder.bury, path[1], attributes, data)
+    with logging_about(trigger=path[1], **event_of(attributes, {}).about):
+        _log.warning("a dead letter: the event used up its deliveries")
+        await anyio.to_thread.run_sync(recorder.bury, path[1], attributes, data)
     return Response(status_code=202)
 
 

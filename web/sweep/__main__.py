@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from shared.logs import configure_logging
 from shared.publisher import BrokerSettings
+from shared.tracing.spans import start_tracing
 from web.sweep.configured import configured_sweep
 
 _log = logging.getLogger("web.sweep")
@@ -15,6 +16,7 @@ _log = logging.getLogger("web.sweep")
 def main() -> int:
     """Sweep once; the exit code."""
     configure_logging("sweep")
+    start_tracing("sweep")
     try:
         sweep = configured_sweep(BrokerSettings().broker_url)
     except ValidationError as error:

@@ -4,14 +4,12 @@ import errno
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Route
 
-from shared.documents import ObjectReference, Step, new_document_id
+from shared.documents import ObjectReference, new_document_id
 from shared.errors import (
     DocumentGone,
     EventTooLarge,
@@ -34,7 +32,7 @@ from shared.events import (
     decode,
     new_event,
 )
-from shared.step import MAX_ERROR_BYTES, Handler, StepContext, step
+from shared.step import MAX_ERROR_BYTES, Handler, StepContext
 from shared.storage import keys
 from shared.storage.directory import DirectoryObjectStore
 
@@ -62,27 +60,6 @@ def arriving(data: DocumentReceived | None = None, **more: object) -> Event:
 
 
 Call = Callable[..., httpx.Response]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirectoryObjectStore:
-    return DirectoryObjectStore(tmp_path)
-
-
-@pytest.fixture
-def serve(store: DirectoryObjectStore) -> Callable[[Handler], Starlette]:
-    def app(handler: Handler) -> Starlette:
-        endpoint = step(
-            Step.CONVERT,
-            version="1",
-            accepts=(DocumentReceived,),
-            emits=(DocumentConverted,),
-            store=store,
-            deadline_seconds=5,
-        )(handler)
-        return Starlette(routes=[Route("/{path:path}", endpoint, methods=["GET", "POST", "PUT"])])
-
-    return app
 
 
 async def post(app: Starlette, event: Event | None = None, **request: object) -> httpx.Response:
