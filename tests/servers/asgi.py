@@ -13,10 +13,10 @@ START_SECONDS = 20
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
+def serving(app: Any, host: str = "127.0.0.1") -> Iterator[str]:
     """The address under which `app` answers for the length of the block. What still hangs then is given up."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, 0))
         config = uvicorn.Config(
             app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, server_header=False
         )
@@ -28,7 +28,7 @@ def serving(app: Any) -> Iterator[str]:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.01)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http://{host}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = server.force_exit = True
             thread.join(START_SECONDS)

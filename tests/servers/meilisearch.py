@@ -551,10 +551,10 @@ def late(seconds: float) -> Callable[[Request], Response]:
 
 
 @contextmanager
-def meilisearch(**how: Any) -> Iterator[Meilisearch]:
+def meilisearch(host: str = "127.0.0.1", **how: Any) -> Iterator[Meilisearch]:
     """A running server; at the end every request must have been as documented."""
     server = Meilisearch(**how)
-    with serving(server.app()) as url:
+    with serving(server.app(), host) as url:
         server.url = url
         yield server
     assert not server.violations, server.violations

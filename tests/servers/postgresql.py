@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 _USER = "postgres"
-_OPTIONS = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c shared_buffers=16MB -p {port}"
+_OPTIONS = "-c listen_addresses={host} -c unix_socket_directories='' -c fsync=off -c shared_buffers=16MB -p {port}"
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,15 @@ class PostgresServer:
 
     directory: Path
     port: int
+    host: str = "127.0.0.1"
 
     def url(self, database: str = "postgres") -> str:
         """The address of one of its databases."""
-        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{_USER}@{self.host}:{self.port}/{database}"
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        self._control("start", "-l", str(self.directory / "log"), "-o", _OPTIONS.format(port=self.port))
+        self._control("start", "-l", str(self.directory / "log"), "-o", _OPTIONS.format(port=self.port, host=self.host))
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop; `immediate` is as good as a crash."""
@@ -52,17 +53,22 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(directory: Path) -> Iterator[PostgresServer]:
-    """A fresh server; PostgreSQL refuses to run as root, so root hands the directory to its own user."""
+def postgres_server(directory: Path, host: str = "127.0.0.1") -> Iterator[PostgresServer]:
+    """A fresh server; PostgreSQL refuses to run as root, so root hands the directory to its own user.
+
+    Whoever reaches `host` may do anything: beyond loopback that is for networks that only the tests use.
+    """
     if os.geteuid() == 0:
         shutil.chown(directory, _USER)
         # Above it only ways in are needed.
         for parent in directory.parents:
             if parent != Path("/") and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
-    server = PostgresServer(directory, _free_port())
+    server = PostgresServer(directory, _free_port(), host)
     command = [_program("initdb"), "-D", str(directory / "data"), "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_as_user())
+    with (directory / "data" / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all samenet trust\n")
     server.start()
     try:
         yield server
