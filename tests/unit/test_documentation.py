@@ -1,11 +1,15 @@
 """What is written about settings and events is what the code declares."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
+
+from local.cli import main
 from shared.events import DATA_MODELS, TYPE_PREFIX
 from shared.release import VERSION
 
@@ -33,3 +37,18 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_commands_that_operators_are_told_to_give_exist() -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "docs/operations.md", ROOT / "docs/events.md"))
+    lines = re.findall(r"^(docuelevate [^#\n]+)", text, re.MULTILINE) + re.findall(r"`(docuelevate [^`]+)`", text)
+    assert len(lines) > 20
+    for line in lines:
+        command: click.Command = main
+        for word in shlex.split(line)[1:]:
+            if isinstance(command, click.Group) and word in command.commands:
+                command = command.commands[word]
+            elif word.startswith("-"):
+                options = [option for parameter in command.params for option in parameter.opts]
+                assert word.partition("=")[0] in options, line
+        assert command is not main or line == "docuelevate serve", line
