@@ -22,7 +22,7 @@ from web.api.models import (
 from web.api.parameters import CURSOR, DOCUMENT_FILTERS, IDEMPOTENCY_KEY, IF_MATCH, ORDERING, PAGE_SIZE, PURGE
 from web.api.upload import replace, upload
 from web.context import context_of
-from web.engines import require_engine
+from web.engines import require_engines
 from web.errors import Forbidden
 from web.filters import document_filters, flag, page_size
 from web.reads import DEFAULT_ORDERING, document_detail, facets, list_documents, timeline
@@ -115,7 +115,7 @@ async def run_again(request: Request) -> Response:
     """Start a new run from a step; what is unchanged is not worked on again unless `force` says so."""
     wanted = await read_json(request, ReplayRequest)
     context = context_of(request)
-    require_engine(context.settings.engines, wanted.options.ocr_engine)
+    require_engines(context, wanted.options)
     answer = await run_in_threadpool(replay, context.engine, owner_of(request), request.path_params["id"], wanted)
     context.relay.wake()
     return json_answer(answer, 202)

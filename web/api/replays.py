@@ -13,7 +13,7 @@ from web.api.links import with_cursor
 from web.api.parameters import CURSOR, PAGE_SIZE
 from web.api.replay_models import DryRun, RebuildRequest, ReplayList, ReplayOfMany, ReplayView
 from web.context import context_of
-from web.engines import require_engine
+from web.engines import require_engines
 from web.errors import Conflict, InvalidParameter
 from web.filters import page_size
 from web.replay_reads import find_replay, list_replays, replay_view
@@ -24,7 +24,7 @@ async def replay_many(request: Request) -> Response:
     """Send archived events again, or start new runs of the documents that a filter selects; `dry_run` only counts."""
     wanted = await read_json(request, ReplayOfMany)
     context, kind = context_of(request), ReplayKind(wanted.mode)
-    require_engine(context.settings.engines, wanted.options.ocr_engine)
+    require_engines(context, wanted.options)
     replays = context.replays
     content = wanted.model_dump(mode="json", by_alias=True, exclude={"dry_run", "rate"})
     if wanted.dry_run:

@@ -1,6 +1,7 @@
-"""Choosing who recognizes a document's text."""
+"""Choosing who recognizes a document's text and reads its metadata."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 from tests.app.web.conftest import Library, MakeContext
 from web import pages
 from web.app import create_app
+from web.providers import Provider
 
 MakeClient = Callable[..., TestClient]
 
@@ -46,6 +48,18 @@ def test_an_engine_that_is_not_set_up_is_refused(choice: TestClient, library: Li
     answer = choice.post(path.format(library.ready()), json=body)
     assert answer.status_code == 422
     assert "tesseract, azure" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("engine", "status"), [("local", 202), ("openai", 202), ("crystal-ball", 422)])
+def test_who_reads_the_metadata_is_one_that_is_set_up(
+    make_context: MakeContext, library: Library, engine: str, status: int
+) -> None:
+    context = replace(make_context(), providers={"enrichment": Provider("openai")})
+    client = TestClient(create_app(context), base_url="http://localhost:8000")
+    body = {"from": "enrich", "options": {"enrich_engine": engine}}
+    answer = client.post(f"/api/documents/{library.ready()}/replay", json=body)
+    assert answer.status_code == status
+    assert status == 202 or "local, openai" in answer.json()["error"]["message"]
 
 
 def asked(engine: str) -> dict[str, Any]:
