@@ -56,8 +56,10 @@ docs: $(VENV)/.installed
 
 # knative/ from the chart, and what the chart takes from the code and tells of itself. Needs helm.
 manifests: $(VENV)/.installed
-	PYTHONPATH=. $(BIN)/python scripts/chart_variables.py > helm/docuelevate/files/variables.yaml
-	$(BIN)/python scripts/chart_readme.py > helm/docuelevate/README.md
+	PYTHONPATH=. $(BIN)/python scripts/chart_variables.py > helm/variables.new
+	mv helm/variables.new helm/docuelevate/files/variables.yaml
+	$(BIN)/python scripts/chart_readme.py > helm/readme.new
+	mv helm/readme.new helm/docuelevate/README.md
 	$(BIN)/python scripts/manifests.py
 
 lock:
