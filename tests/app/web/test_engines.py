@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from shared.documents import Notice
+from shared.errors import EXPLANATIONS, FailureCode
 from tests.app.web.conftest import Library, MakeContext
 from web import pages
 from web.app import create_app
@@ -34,6 +36,17 @@ def test_a_failed_recognition_shows_the_choice(make_context: MakeContext, librar
     context = make_context(ocr_engines="tesseract,azure")
     page = TestClient(create_app(context, pages), base_url="http://localhost:8000").get(f"/documents/{document}").text
     assert "Azure Document Intelligence" in page and 'data-act="other-engine"' in page
+
+
+def test_what_asks_for_attention_is_said_once(make_context: MakeContext, library: Library) -> None:
+    document = library.ready()
+    code = FailureCode.OCR_LANGUAGE_MISSING
+    sentence = EXPLANATIONS[code].message
+    notice = Notice(code=code.value, message=sentence)
+    library.change(document, status="attention", code=code.value, warnings=[notice.model_dump(mode="json")])
+    context = make_context()
+    page = TestClient(create_app(context, pages), base_url="http://localhost:8000").get(f"/documents/{document}").text
+    assert page.count(sentence) == 1
 
 
 def test_the_engine_goes_into_the_run(choice: TestClient, library: Library) -> None:
