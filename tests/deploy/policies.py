@@ -366,7 +366,11 @@ def references_resolve(rendering: Rendering) -> Iterator[str]:
 def _outside(rendering: Rendering) -> set[str]:
     """What the values say is there already."""
     values = rendering.values
-    named = [values.get("existingSecret"), (values.get("serviceAccount") or {}).get("name")]
+    named = [
+        values.get("existingSecret"),
+        (values.get("serviceAccount") or {}).get("name"),
+        (values.get("trustedCertificates") or {}).get("configMap"),
+    ]
     made = [one["spec"].get("target", {}).get("name", name_of(one)) for one in rendering.of("ExternalSecret")]
     return {str(name) for name in (*named, *made) if name}
 

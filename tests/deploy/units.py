@@ -26,7 +26,11 @@ UNITS: dict[str, tuple[Place, ...]] = {
 FROM_THE_IMAGE = {"DATA_DIR", "LIBREOFFICE_PROGRAM", "LIBREOFFICE_PYTHON", "TESSDATA_PREFIX"}
 """Where things are in a container; may be said, need not be."""
 
-OF_ANY_PROGRAM = {"HOME", "TMPDIR", "XDG_CACHE_HOME", "OMP_THREAD_LIMIT"}
+OF_ANY_PROGRAM = {"HOME", "TMPDIR", "XDG_CACHE_HOME", "OMP_THREAD_LIMIT"} | {
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+}
 
 DEFAULTS_WILL_DO = {"web": {"PORT"}, "migrate": {"DATABASE_POOL_SIZE", "LOG_FORMAT", "LOG_LEVEL"}}
 """What need not be handed on: the port is the Service's affair; a migration has one connection and says one line."""
