@@ -27,6 +27,7 @@ from shared.leases import lease
 from shared.room import require_room
 from shared.storage import keys
 from shared.storage.port import ObjectStore
+from shared.tracing.spans import span
 
 JSON = "application/json"
 _log = logging.getLogger(__name__)
@@ -136,7 +137,8 @@ class Work:
     def _attempt(self, produce: Callable[[Attempt], StepResult]) -> StepResult:
         attempt = Attempt(self.store, self.prefix)
         try:
-            return produce(attempt)
+            with span("work"):
+                return produce(attempt)
         except StepFailed as failed:
             if not failed.determined:
                 raise
@@ -144,6 +146,10 @@ class Work:
             return self.outcome(attempt, failure=Failure(code=failed.code, message=failed.message))
 
     def _commit(self, result: StepResult, name: str) -> StepResult:
+        with span("commit"):
+            return self._committed(result, name)
+
+    def _committed(self, result: StepResult, name: str) -> StepResult:
         refuse_purged(self.store, self.document_id)
         # Stores were seen to say 200 and lose the object: the commit promises what it names.
         if not all(self._is_whole(reference) for reference in result.payloads.values()):

@@ -71,6 +71,8 @@ def test_a_document_is_one_trace_through_all_functions(collector: Collector, doc
     assert converted.attributes["outcome"] == "document.converted" and converted.attributes["run"]
     assert not any(each.failed for each in chain)
     assert upload.attributes["http.response.status_code"] == 202
+    parts = {each.name for each in collector.spans if each.parent == converted.id and "handle" not in each.name}
+    assert parts == {"work", "commit"}
 
 
 def test_the_sdk_reads_its_own_variables(collector: Collector, document: str) -> None:
