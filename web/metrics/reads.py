@@ -77,20 +77,22 @@ def _steps(reading: Reading) -> Iterator[Metric]:
         .limit(MOST_DOCUMENTS)
         .subquery()
     )
+    step = DocumentStep
     query = (
-        select(DocumentStep, lately.c.run_started_at, lately.c.status)
-        .join(lately, (DocumentStep.document_id == lately.c.id) & (DocumentStep.runid == lately.c.runid))
-        .where(DocumentStep.finished_at >= since)
+        select(step.document_id, step.step, step.state, step.started_at, step.finished_at)
+        .add_columns(lately.c.run_started_at, lately.c.status)
+        .join(lately, (step.document_id == lately.c.id) & (step.runid == lately.c.runid))
+        .where(step.finished_at >= since)
     )
     ended: Counter[tuple[str, str]] = Counter()
     steps: dict[str, list[float]] = defaultdict(list)
     runs: dict[str, float] = {}
-    for step, run_started_at, status in reading.session.execute(query):
-        ended[step.step, step.state] += 1
-        if step.started_at:
-            steps[step.step].append(_seconds(step.started_at, step.finished_at))
-        if status != Status.PROCESSING.value:
-            runs[step.document_id] = max(runs.get(step.document_id, 0.0), _seconds(run_started_at, step.finished_at))
+    for row in reading.session.execute(query):
+        ended[row.step, row.state] += 1
+        if row.started_at:
+            steps[row.step].append(_seconds(row.started_at, row.finished_at))
+        if row.status != Status.PROCESSING.value:
+            runs[row.document_id] = max(runs.get(row.document_id, 0.0), _seconds(row.run_started_at, row.finished_at))
     counts = GaugeMetricFamily("docuelevate_steps_ended", f"Steps that ended {_LATELY}.", labels=["step", "state"])
     taken = GaugeMetricFamily(
         "docuelevate_step_duration_seconds",
