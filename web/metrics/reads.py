@@ -21,7 +21,8 @@ from web.sweep.swept import Deed
 
 WINDOW = timedelta(hours=1)
 MOST_DOCUMENTS = 2000
-QUANTILES = (0.5, 0.9, 0.99)
+PERCENTILES = (50, 90, 99)
+"""Not a `quantile`, which is a label of summaries: these are of a window, and may fall."""
 OTHER = "other"
 
 _LATELY = "in the last hour, of the 2,000 documents that changed last"
@@ -96,21 +97,21 @@ def _steps(reading: Reading) -> Iterator[Metric]:
     counts = GaugeMetricFamily("docuelevate_steps_ended", f"Steps that ended {_LATELY}.", labels=["step", "state"])
     taken = GaugeMetricFamily(
         "docuelevate_step_duration_seconds",
-        f"Quantiles of the time from a step's event to its result, waiting and retries included, {_LATELY}.",
-        labels=["step", "quantile"],
+        f"Percentiles of the time from a step's event to its result, waiting and retries included, {_LATELY}.",
+        labels=["step", "percentile"],
     )
     for name in PIPELINE:
         for state in _ENDED:
             counts.add_metric([name, state], ended[name, state])
-        for quantile, seconds in _quantiles(steps[name]):
-            taken.add_metric([name, quantile], seconds)
+        for percentile, seconds in _percentiles(steps[name]):
+            taken.add_metric([name, percentile], seconds)
     whole = GaugeMetricFamily(
         "docuelevate_run_duration_seconds",
-        f"Quantiles of the time from the start of a run to the end of its last step, {_LATELY}.",
-        labels=["quantile"],
+        f"Percentiles of the time from the start of a run to the end of its last step, {_LATELY}.",
+        labels=["percentile"],
     )
-    for quantile, seconds in _quantiles(runs.values()):
-        whole.add_metric([quantile], seconds)
+    for percentile, seconds in _percentiles(runs.values()):
+        whole.add_metric([percentile], seconds)
     yield from (counts, taken, whole)
 
 
@@ -215,8 +216,8 @@ def _seconds(start: datetime, end: datetime) -> float:
     return max(0.0, (end - start).total_seconds())
 
 
-def _quantiles(seconds: Iterable[float]) -> Iterator[tuple[str, float]]:
+def _percentiles(seconds: Iterable[float]) -> Iterator[tuple[str, float]]:
     """By nearest rank; none of nothing."""
     ordered = sorted(seconds)
-    for quantile in QUANTILES if ordered else ():
-        yield str(quantile), ordered[ceil(quantile * len(ordered)) - 1]
+    for percentile in PERCENTILES if ordered else ():
+        yield str(percentile), ordered[ceil(percentile * len(ordered) / 100) - 1]
