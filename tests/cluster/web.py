@@ -50,7 +50,8 @@ class Web:
 
     def get(self, path: str, **parameters: Any) -> Any:
         """JSON."""
-        return self.ask("GET", path, params=parameters).json()
+        # An empty mapping would take away the query that stands in the path.
+        return self.ask("GET", path, params=parameters or None).json()
 
     def post(self, path: str, **body: Any) -> Any:
         """JSON in and out."""
