@@ -5,6 +5,7 @@ Ends with 1 where a step failed. Not pytest: the steps build on each other, and 
 
 import os
 import secrets
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Outcome:
 
 def main() -> int:
     """Run the steps and print the table."""
+    # Whoever ends it wants the namespace and the servers gone too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ["E2E_CLUSTER"] = "1"
     settings = E2eSettings()
     wanted = [name.strip() for name in settings.steps.split(",") if name.strip()]

@@ -82,7 +82,7 @@ def note() -> tuple[str, bytes]:
 
 def conformance(proof: Proof) -> str:
     """The table of delivery cases, on this cluster's broker."""
-    command = [sys.executable, "-m", "pytest", "-q", str(Path(__file__).with_name("test_conformance.py"))]
+    command = [sys.executable, "-m", "pytest", str(Path(__file__).with_name("test_conformance.py"))]
     done = subprocess.run(command, capture_output=True, text=True)
     told = done.stdout.strip().splitlines()
     assert done.returncode == 0, "\n".join(told[-15:])
