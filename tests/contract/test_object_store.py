@@ -20,7 +20,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from shared.documents import ObjectReference
-from shared.errors import InvalidKey, ObjectChanged, ObjectExists, ObjectNotFound
+from shared.errors import InvalidKey, ObjectChanged, ObjectExists, ObjectNotFound, Unavailable
 from shared.storage.directory import DirectoryObjectStore
 from shared.storage.port import ObjectStore
 from shared.storage.s3 import S3ObjectStore, s3_client
@@ -308,7 +308,12 @@ def test_one_of_many_simultaneous_creators_wins_and_all_know_it(store: ObjectSto
         assert len(won[turn]) + len(lost[turn]) == threads
         info = store.head(f"{KEY}-{turn}")
         assert info is not None
-        who = store.get(f"{KEY}-{turn}")
+        try:
+            who = store.get(f"{KEY}-{turn}")
+        except Unavailable:
+            # A server that lets several in may keep the bytes of one with the digest of another. That is noticed.
+            assert not creates_only(store)
+            continue
         assert int(who) in won[turn]
         assert info.metadata == {"who": who.decode()}
 
