@@ -122,7 +122,7 @@ class TestPending:
         assert list(pending.store.list(keys.document_prefix(pending.id))) == []
 
     def test_the_next_run_starts_from_what_stands(self, pending: Archive) -> None:
-        pending.begin("enrich", options={"enrich_engine": "rules"})
+        pending.begin("enrich", options={"enrich_engine": "local"})
         assert pending.shown()["review"] is None
         pending.record(pending.enriched("Third", "e3", "o1"))
         shown = pending.shown()
