@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -330,25 +331,19 @@ def hand_in(proof: Proof, ids: list[str], words: list[str]) -> None:
 def going_on(work: Callable[[], None], *, every_seconds: float) -> Iterator[None]:
     """Do this again and again for the length of the block."""
     stop = threading.Event()
-    failed: list[BaseException] = []
 
     def repeat() -> None:
-        try:
-            while not stop.is_set():
-                work()
-                stop.wait(every_seconds)
-        except Exception as error:
-            failed.append(error)
+        while not stop.is_set():
+            work()
+            stop.wait(every_seconds)
 
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(1) as pool:
+        repeating = pool.submit(repeat)
+        try:
+            yield
+        finally:
+            stop.set()
+    repeating.result()
 
 
 def uninstall(proof: Proof) -> str:
