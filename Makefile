@@ -20,17 +20,16 @@ test-system:
 	@scripts/install-system test
 	@scripts/install-tools
 
+# Two halves of about the same length, side by side. What each prints comes when it ends.
 test: test-system $(VENV)/.installed
-	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-state test-parts
 
-# The halves of the rest, side by side: what computes in this process, and what mostly waits for others.
 STATE := tests/app tests/contract tests/chaos
 
 test-state: $(VENV)/.installed
 	$(BIN)/pytest $(STATE)
 
-test-parts: $(VENV)/.installed
+test-parts: check
 	$(BIN)/pytest tests --ignore=tests/unit $(STATE:%=--ignore=%)
 
 # On a real cluster, the one that KUBECONFIG names: tests/cluster/README.md says what it needs.
