@@ -202,8 +202,9 @@ def _step(step: Step, result: Event | None, events: Sequence[Event], run: Run, b
     if step is Step.OCR and (progress := run.progress.plus(events)):
         view = replace(view, done=progress.done, total=progress.total, pages=progress)
     if result is not None:
-        finished = replace(view, state=StepState.DONE, finished_at=result.time, attempts=1)
-        return replace(finished, done=view.total)
+        # How many pages it was is the result's to say: what told of some of its batches may have been lost.
+        pages = result.payload.get("ocr_pages") or None
+        return replace(view, state=StepState.DONE, finished_at=result.time, attempts=1, done=pages, total=pages)
     if (failed := _failure(view, events, run.letters)) is not None:
         return failed
     if before and before[-1].state in (StepState.FAILED, StepState.SKIPPED):

@@ -127,6 +127,14 @@ def test_progress_counts_the_pages_of_the_batches() -> None:
     assert (ocr.state, ocr.done, ocr.total) == (StepState.RUNNING, 8, 24)
 
 
+def test_a_finished_scan_has_all_its_pages_whatever_was_lost_of_its_batches() -> None:
+    recognized = RECOGNIZED.model_copy(update={"payload": {**RECOGNIZED.payload, "ocr_pages": 24}})
+    asked = event("pages.requested", 0, batch={"first": 1, "last": 8})
+    for batches in ((), (asked,)):
+        ocr = fold(CONVERTED, *batches, recognized).steps[1]
+        assert (ocr.state, ocr.done, ocr.total) == (StepState.DONE, 24, 24)
+
+
 def test_a_second_conversion_does_not_take_away_what_the_first_led_to() -> None:
     """Rules 11: the same in any order."""
     second = event("document.converted", 4, fingerprint="c2", input_fingerprint=SOURCE, pages=2)
