@@ -4,7 +4,7 @@ import socket
 import subprocess
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -64,13 +64,7 @@ class Web:
 
     def documents(self) -> list[dict[str, Any]]:
         """All of them."""
-        found: list[dict[str, Any]] = []
-        path: str | None = "/api/documents?page_size=200"
-        while path:
-            page = self.get(path)
-            found += page["results"]
-            path = page["next"] and f"{urlsplit(page['next']).path}?{urlsplit(page['next']).query}"
-        return found
+        return self._all("results", "/api/documents?page_size=200")
 
     def settled(self, ids: list[str], seconds: float) -> dict[str, str]:
         """The status of each once none is processing any more."""
@@ -86,7 +80,15 @@ class Web:
 
     def found(self, words: str) -> set[str]:
         """The documents that a search finds."""
-        return {hit["id"] for hit in self.get("/api/search", q=words)["hits"]}
+        return {hit["id"] for hit in self._all("hits", f"/api/search?{urlencode({'q': words, 'page_size': 200})}")}
+
+    def _all(self, name: str, path: str | None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while path:
+            page = self.get(path)
+            found += page[name]
+            path = page["next"] and f"{urlsplit(page['next']).path}?{urlsplit(page['next']).query}"
+        return found
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
