@@ -69,15 +69,9 @@ class SearchSettings(Settings):
 def search_writer(settings: SearchSettings) -> SearchIndex:
     """The writing side; exactly one process may have it open where the index is embedded (the index function).
 
-    Starts without the search server: the first event that finds no index makes one.
+    Starts where the index is out of reach as well: the first event that finds none makes one.
     """
-    index = _ENGINES[settings.provider](settings, settings.meilisearch_api_key)
-    if settings.provider is SearchProvider.EMBEDDED:
-        index.prepare()
-    else:
-        with suppress(Unavailable):
-            index.prepare()
-    return index
+    return _prepared(_ENGINES[settings.provider](settings, settings.meilisearch_api_key))
 
 
 def search_reader(settings: SearchSettings) -> SearchReader:
@@ -85,8 +79,13 @@ def search_reader(settings: SearchSettings) -> SearchReader:
 
     A key that may only search can not make it: then searches say that it is missing until the index function has.
     """
-    index = _ENGINES[settings.provider](settings, settings.meilisearch_search_key or settings.meilisearch_api_key)
-    with suppress(Unavailable):  # each search will say so
+    return _prepared(
+        _ENGINES[settings.provider](settings, settings.meilisearch_search_key or settings.meilisearch_api_key)
+    )
+
+
+def _prepared(index: SearchIndex) -> SearchIndex:
+    with suppress(Unavailable):  # each use will say so
         index.prepare()
     return index
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.database.engine import open_database
 from shared.publisher import HttpEventPublisher
+from shared.search.port import SearchReader
 from shared.storage.port import ObjectStore
 from shared.storage.s3 import S3ObjectStore
 from tests.chaos.load import Sent, check, sending, settle
@@ -62,10 +63,15 @@ def standing(data: Path, postgres: PostgresServer, s3_server: S3Server, **more: 
             yield Stand(instance, proxy, store, database_url, environment)
 
 
-def sweep_in(ahead: timedelta, database_url: str, store: ObjectStore, broker_url: str) -> Swept:
-    """Sweep as if so much time had passed."""
+def sweep_in(
+    ahead: timedelta, database_url: str, store: ObjectStore, broker_url: str, search: SearchReader | None = None
+) -> Swept:
+    """Sweep as if so much time had passed; with `search` it looks whether the index is still the same."""
     engine = open_database(database_url)
+    generation = (lambda: search.generation) if search else None
     try:
-        return Sweep(engine, store, HttpEventPublisher(broker_url)).run(datetime.now(UTC) + ahead)
+        return Sweep(engine, store, HttpEventPublisher(broker_url), generation=generation).run(
+            datetime.now(UTC) + ahead
+        )
     finally:
         engine.dispose()

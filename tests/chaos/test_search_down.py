@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.search.tantivy_index import TantivySearchIndex
 from shared.storage.directory import DirectoryObjectStore
 from tests.chaos.conftest import Tried
 from tests.chaos.load import Sent, check, idle, letters, sending, settle
@@ -37,7 +38,8 @@ def impatient(data: Path) -> Iterator[Instance]:
 def sweep(instance: Instance, ahead: timedelta) -> int:
     """Sweep as if so much time had passed; how often the index was woken."""
     store, url = DirectoryObjectStore(instance.data), f"sqlite:///{instance.data / 'docuelevate.db'}"
-    swept = sweep_in(ahead, url, store, instance.broker_url)
+    search = TantivySearchIndex(instance.data / "search")
+    swept = sweep_in(ahead, url, store, instance.broker_url, search)
     assert not swept.failures, swept.failures
     return swept.woken
 
