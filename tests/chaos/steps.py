@@ -20,6 +20,8 @@ from tests.servers.function import ROOT, Function, listening
 from tests.servers.s3_proxy import S3Proxy, s3_proxy
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PAGES = 8
+"""As many as one delivery recognizes: seconds of work, without batches."""
 
 
 @dataclass
@@ -97,11 +99,11 @@ class Workshop:
     def _converted(self, document_id: str) -> EventData:
         pdf = self._put(
             f"{keys.document_prefix(document_id)}convert/c/a/document.pdf",
-            scan([f"{LETTER}\nSheet {n}" for n in range(4)]),
+            scan([f"{LETTER}\nSheet {n}" for n in range(PAGES)]),
             "application/pdf",
         )
         return DocumentConverted(
-            document_id=document_id, fingerprint="c", input_fingerprint="s", pdf=pdf, pages=4, converter="copy"
+            document_id=document_id, fingerprint="c", input_fingerprint="s", pdf=pdf, pages=PAGES, converter="copy"
         )
 
     def _recognized(self, document_id: str) -> EventData:

@@ -149,16 +149,21 @@ def test_sweeps_at_once_send_each_lost_event_once(stand: Stand, full: bool, trie
     ):
         with sending(letters(20 if full else 6, "lost"), web.url) as (sent, _):
             pass
-        wait_for(lambda: len(forgetful.events) == len(sent.accepted), 60, "the events were not sent")
+        status = f"{stand.instance.url}/api/status"
+        wait_for(lambda: httpx.get(status).json()["outbox"] == 0, 60, "the events were not sent")
+    # The first web relays the same outbox: what it was quicker with is not lost.
+    lost = {event.subject for event in forgetful.events}
+    assert lost
+    stand.instance.settled(*set(sent.accepted.values()) - lost)
     sweeps = [
         lambda: sweep_in(timedelta(minutes=6), stand.database_url, stand.store, stand.instance.broker_url)
         for _ in range(SWEEPS)
     ]
     swept = at_once(*sweeps)
-    assert sum(one.resent for one in swept) == len(sent.accepted), swept
+    assert sum(one.resent for one in swept) == len(lost), swept
     assert [one.failures for one in swept] == [{}] * SWEEPS
     stand.check(sent)
-    tried("three sweeps at the same instant, events lost", len(sent.accepted))
+    tried("three sweeps at the same instant, events lost", len(lost))
 
 
 @pytest.mark.full_form

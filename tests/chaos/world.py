@@ -370,9 +370,12 @@ class World:
         return open_database(f"sqlite:///{path}") if path.exists() else new_sqlite(path)
 
     def _outbox_pauses(self) -> Iterator[float]:
+        """Until the first event of each document may go; it holds the others of that document back."""
+        first: dict[str | None, OutboxEvent] = {}
         with reading(self.engine) as session:
-            for row in session.scalars(select(OutboxEvent)):
-                yield (row.not_before - datetime.now(UTC)).total_seconds()
+            for row in session.scalars(select(OutboxEvent).order_by(OutboxEvent.number)):
+                first.setdefault(row.document_id, row)
+        yield from ((row.not_before - datetime.now(UTC)).total_seconds() for row in first.values())
 
     def _functions(self) -> Mapping[str, Endpoint]:
         """The six functions, wired as their `main.py` does."""
