@@ -370,9 +370,7 @@ def uninstall(proof: Proof) -> str:
     proof.ready([new])
     proof.searchable(word, {new})
     proof.searchable("lighthouse", {new})
-    return (
-        f"{len(known)} documents, {len(objects)} objects kept and found again; nothing left but the hook's Job"
-    )
+    return f"{len(known)} documents, {len(objects)} objects kept and found again; nothing left but the hook's Job"
 
 
 def leftovers(proof: Proof) -> set[str]:
