@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from shared.errors import Unavailable
-from shared.search.port import SearchEntry, SearchQuery
+from shared.search.port import SearchEntry, SearchQuery, SearchReader
+from shared.search.settings import SearchSettings, search_writer
 from shared.search.tantivy_index import TantivySearchIndex
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,7 @@ def entry(document_id: str, text: str, version: int = 1) -> SearchEntry:
     return SearchEntry(document_id=document_id, version=version, received_at=received, pages=((1, text),))
 
 
-def ids(index: TantivySearchIndex, text: str) -> list[str]:
+def ids(index: SearchReader, text: str) -> list[str]:
     return [hit.document_id for hit in index.search(SearchQuery(text=text)).hits]
 
 
@@ -298,3 +299,17 @@ def test_only_the_last_damaged_index_is_kept(path: Path) -> None:
             segment_file(path, "meta.json").write_text("{")
             assert index.repair()
     assert len(list(path.glob("damaged-*"))) == 1
+
+
+def test_a_writer_without_a_place_to_write_starts_and_writes_once_there_is_one(path: Path) -> None:
+    """F22: the function answers that the index is out of reach, instead of ending at its start again and again."""
+    path.write_text("This is no directory.")
+    index = search_writer(SearchSettings(data_dir=path.parent))
+    with pytest.raises(Unavailable):
+        index.write(entry("a", "leuchtturm"))
+    with pytest.raises(Unavailable):
+        index.repair()
+    path.unlink()
+    assert index.repair()
+    index.write(entry("a", "leuchtturm"))
+    assert ids(index, "leuchtturm") == ["a"]
