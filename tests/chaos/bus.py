@@ -6,6 +6,7 @@ Answers are judged by the product's own rules. Time does not pass by itself; `Wo
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -66,6 +67,7 @@ class Bus:
         self._next: int = content["next"]
         self.deliveries = [Delivery(**each) for each in content["deliveries"]]
         self.letters = 0
+        self._taking = threading.Lock()
 
     def publish(self, event: Event) -> None:
         """Take an event in, as the ingress does."""
@@ -73,9 +75,10 @@ class Bus:
         self.take(parse([(name.encode(), value.encode()) for name, value in headers.items()], body))
 
     def take(self, message: Message) -> None:
-        """Queue an event for every trigger that wants it."""
-        self._add(on_arrival(message, "2026-01-01T00:00:00Z"))
-        self._save()
+        """Queue an event for every trigger that wants it; two senders may do so at once."""
+        with self._taking:
+            self._add(on_arrival(message, "2026-01-01T00:00:00Z"))
+            self._save()
 
     def waiting(self, trigger: str | None = None) -> list[Delivery]:
         """What is not delivered yet, in the order in which it falls due."""
