@@ -103,7 +103,8 @@ def test_an_hour_without_search_holds_no_document_up(tmp_path: Path, full: bool,
         wait_for(lambda: letters_of_index(instance) >= count, 120, "the broker did not give up")
         assert search_status(instance) == 503
         assert {one["status"] for one in instance.documents()} == {"ready"}
-        assert 0 < sweep(instance, timedelta(minutes=10)) <= count
+        # One more wake-up asks for an index that cannot be read to be begun anew.
+        assert 0 < sweep(instance, timedelta(minutes=10)) <= count + 1
         bring_back(instance.data / "search")
         assert sweep(instance, HOURS) <= count
         everything = set(first.accepted.values()) | set(during.accepted.values())
