@@ -19,10 +19,6 @@ spec:
         autoscaling.knative.dev/min-scale: {{ .function.minScale | toString | quote }}
         autoscaling.knative.dev/max-scale: {{ .function.maxScale | toString | quote }}
         autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ .function.retention | quote }}
-        {{- if eq (int .function.containerConcurrency) 1 }}
-        # A pod with one event is full: at Knative's usual 70 %, four documents would start six pods.
-        autoscaling.knative.dev/target-utilization-percentage: "100"
-        {{- end }}
         checksum/variables: {{ include "docuelevate.checksum" (dict "root" .root "unit" .name) }}
         {{- with .function.followedBy }}
         # One machine only: who works next, and is started as soon as this one is up.
