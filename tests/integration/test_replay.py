@@ -17,7 +17,12 @@ from tests.papers import INVOICE, LETTER, png, scan
 from tests.servers.docuelevate import SETTLE_SECONDS, Instance, running, wait_for
 
 FILES = {"letter.txt": LETTER.encode(), "invoice.png": png(INVOICE), "scan.pdf": scan([LETTER, INVOICE])}
-WORDS = ("lighthouse", "Rechnungsbetrag", "mantles")
+HOLDERS = {
+    "lighthouse": {"letter.txt", "scan.pdf"},
+    "mantles": {"letter.txt", "scan.pdf"},
+    "Rechnungsbetrag": {"invoice.png", "scan.pdf"},
+}
+"""Words, and the files that they are in."""
 FAST = {"rate": 1000}
 
 
@@ -61,7 +66,15 @@ def steps_of(paths: set[str]) -> set[str]:
 
 
 def found(instance: Instance) -> dict[str, set[str]]:
-    return {word: {hit["id"] for hit in instance.found(word)} for word in WORDS}
+    return {word: {hit["id"] for hit in instance.found(word)} for word in HOLDERS}
+
+
+def indexed(instance: Instance) -> dict[str, set[str]]:
+    """Wait until every document is found by all its words; what is found. A document is settled before it is found."""
+    ids = {document["filename"]: document["id"] for document in instance.documents()}
+    wanted = {word: {ids[name] for name in names} for word, names in HOLDERS.items()}
+    wait_for(lambda: finds(instance, wanted), SETTLE_SECONDS, "not yet indexed")
+    return wanted
 
 
 def finds(instance: Instance, wanted: dict[str, set[str]]) -> bool:
@@ -109,8 +122,7 @@ def truncate(index: Path) -> None:
 
 @pytest.mark.parametrize("damage", [lose, truncate])
 def test_a_lost_or_damaged_index_is_made_anew(instance: Instance, damage: Any) -> None:
-    wait_for(lambda: all(found(instance).values()), SETTLE_SECONDS, "not yet indexed")
-    before = found(instance)
+    before = indexed(instance)
     damage(instance.data / "search")
     replay = ended(instance, "/api/rebuild", what="index")
     assert (replay["state"], replay["done"]) == ("done", len(FILES))
@@ -119,10 +131,10 @@ def test_a_lost_or_damaged_index_is_made_anew(instance: Instance, damage: Any) -
 
 def test_search_answers_while_the_index_is_made_anew_and_what_was_purged_stays_away(instance: Instance) -> None:
     """rules 23"""
-    wait_for(lambda: all(found(instance).values()), SETTLE_SECONDS, "not yet indexed")
+    everything = indexed(instance)
     [purged] = [one["id"] for one in instance.documents() if one["filename"] == "letter.txt"]
     instance.client.delete(f"/api/documents/{purged}", params={"purge": "true"}).raise_for_status()
-    wanted = {word: ids - {purged} for word, ids in found(instance).items()}
+    wanted = {word: ids - {purged} for word, ids in everything.items()}
     begun = instance.client.post("/api/rebuild", json={"what": "index", "rate": 1}).raise_for_status().json()
     answers = 0
     while instance.client.get(f"/api/replays/{begun['id']}").json()["state"] == "running":

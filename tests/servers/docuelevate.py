@@ -15,6 +15,7 @@ import httpx
 
 START_SECONDS = 60
 SETTLE_SECONDS = 180
+LOG_TAIL_CHARACTERS = 8_000
 
 
 class Instance:
@@ -39,7 +40,7 @@ class Instance:
             "INCOMING_QUIET_SECONDS": "0.5",
             **self._environment,
         }
-        log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        log = self._log.open("ab")
         self._process = subprocess.Popen(
             self.command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).parents[2]
         )
@@ -109,9 +110,17 @@ class Instance:
         response.raise_for_status()
         return list(response.json()["hits"])
 
+    def log_tail(self) -> str:
+        """The last that it said."""
+        return self._log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
+
+    @property
+    def _log(self) -> Path:
+        return self.data.parent / f"{self.data.name}.log"
+
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self.data.parent / f"{self.data.name}.log").read_text()[-2000:]
+        assert self._process.poll() is None, self.log_tail()
         try:
             return self.client.get("/api/health").status_code == 200
         except httpx.TransportError:
@@ -128,6 +137,7 @@ def running(data: Path, **environment: str) -> Iterator[Instance]:
     finally:
         instance.client.close()
         instance.kill()
+        print(instance.log_tail())  # shown where a test fails
 
 
 def descendants(pid: int) -> list[int]:
