@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine
 
 from tests.servers.ceph import S3Server, s3_server_of_the_tests
 from tests.servers.databases import new_postgres, new_sqlite
 from tests.servers.postgresql import PostgresServer, postgres_server
+
+# Its profile for CI, wherever this runs: the same examples each time, and no time limit for one of them.
+settings.load_profile("ci")
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE_MILLISECONDS = 60_000
-
 
 class App:
     """A window of the application. Each step waits until what it did can be seen."""
@@ -116,7 +114,7 @@ class App:
 
     def wait_for_pages(self) -> None:
         """Wait until a page is drawn."""
-        expect(self.page.locator(".page canvas").first).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+        expect(self.page.locator(".page canvas").first).to_be_visible()
 
     @property
     def marked(self) -> Locator:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.serving import Site, site
 
@@ -20,6 +20,8 @@ _ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from shared.database.engine import reading
 from shared.database.tables import Document
-from tests.browser.app import PATIENCE_MILLISECONDS, App
+from tests.browser.app import App
 from tests.browser.conftest import OpenPage
 from tests.browser.serving import Site, site
 
@@ -89,7 +89,7 @@ def test_another_file_takes_the_place_of_a_damaged_one(server: Site, open_page: 
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Replace the file…").first.click()
     chooser.value.set_files(str(better))
-    expect(page.locator(".document h1")).to_have_text("export again", timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator(".document h1")).to_have_text("export again")
     page.get_by_text("About the file").click()
     page.get_by_role("link", name="broken-export").click()
     expect(page.get_by_text("Another file took its place:")).to_be_visible()

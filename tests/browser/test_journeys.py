@@ -152,7 +152,7 @@ def test_uploads_are_followed_across_pages_and_duplicates_are_named(
     note.write_text("The same words.")
     copy.write_text("The same words.")
     app.upload(note)
-    expect(app.upload_of("note.txt")).to_contain_text("Waiting")
+    expect(app.upload_of("note.txt")).to_contain_text("Converting")
     app.press("g", "d")
     expect(app.row("note")).to_be_visible()
     app.upload(copy)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from shared.database.engine import reading, writing
 from shared.database.tables import DeadLetter, Document, OutboxEvent, Replay
-from tests.browser.app import PATIENCE_MILLISECONDS, App
+from tests.browser.app import App
 from tests.browser.conftest import OpenPage
 from tests.browser.serving import Site, site
 
@@ -114,8 +114,8 @@ def test_a_replay_says_beforehand_what_it_will_do_and_then_how_far_it_is(server:
     expect(dialog.get_by_role("status")).to_contain_text("9 documents")
     dialog.get_by_role("button", name="Start").click()
     expect(page).to_have_url(re.compile(REPLAYS + "/[0-9a-f-]{36}$"))
-    expect(page.get_by_text("9 of 9 documents")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
-    expect(page.locator(".page-head .pill")).to_have_text("Finished", timeout=PATIENCE_MILLISECONDS)
+    expect(page.get_by_text("9 of 9 documents")).to_be_visible()
+    expect(page.locator(".page-head .pill")).to_have_text("Finished")
     page.goto(server.url + REPLAYS)
     expect(page.get_by_role("list", name="Past replays").get_by_role("listitem").first).to_contain_text(
         "From the facts"
@@ -151,7 +151,7 @@ def test_events_of_the_archive_are_sent_again_as_they_are_filtered(server: Site,
     expect(dialog.get_by_role("status")).to_contain_text("1 event will be sent again.")
     expect(dialog.get_by_role("status")).to_contain_text("1 left out: 1 of earlier runs.")
     dialog.get_by_role("button", name="Start").click()
-    expect(page.get_by_text("1 of 1 event")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    expect(page.get_by_text("1 of 1 event")).to_be_visible()
 
 
 def test_the_search_is_rebuilt_with_progress(server: Site, open_page: OpenPage) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.app import App
 from tests.browser.conftest import OpenPage
 from tests.papers import INVOICE, png
-from tests.servers.docuelevate import Instance, running
+from tests.servers.docuelevate import SETTLE_SECONDS, Instance, running, wait_for
 
 
 @pytest.fixture
@@ -32,6 +32,8 @@ def test_a_scan_is_uploaded_understood_and_found(instance: Instance, open_page: 
     app.value("total").hover()
     expect(app.marked.first).to_be_visible()
 
+    # A document is ready before it is found, and the page of results does not look again.
+    wait_for(lambda: bool(instance.found("Umsatzsteuer")), SETTLE_SECONDS, "the scan was not found")
     app.search("Umsatzsteuer")
     expect(app.rows).to_have_count(1)
     expect(app.rows.first.locator("mark").first).to_have_text("Umsatzsteuer")

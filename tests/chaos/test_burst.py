@@ -43,7 +43,7 @@ def test_a_burst_goes_through_one_worker_whole(full: bool, request: pytest.Fixtu
     sent = {f"letter {n:04}.txt": f"{LETTER}\nCopy number {n}.\n".encode() for n in range(count)}
     with in_memory() as root, on_one_core(), running(root / "data") as instance:
         ids = {d["filename"]: d["id"] for batch in batched(sent) for d in instance.upload(*batch)}
-        instance.settled(*ids.values(), seconds=SETTLE_SECONDS + count)
+        instance.settled(*ids.values(), seconds=3 * SETTLE_SECONDS + count)
         documents = instance.documents()
         assert Counter(document["status"] for document in documents) == {"ready": count}
         for name, document_id in ids.items():

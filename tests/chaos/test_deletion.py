@@ -119,7 +119,7 @@ def test_a_purge_in_the_middle_of_a_run_is_for_good(instance: Instance, boundary
     sweep(instance, timedelta(minutes=31))
     assert instance.client.get(path).status_code == 404
     assert not has_row(instance, document_id) and not objects(instance, document_id)
-    assert httpx.post(f"{instance.url}{path}/replay", json={"from": "convert"}).status_code == 404
+    assert httpx.post(f"{instance.url}{path}/replay", json={"from": "convert"}, timeout=60).status_code == 404
     store = DirectoryObjectStore(instance.data)
     assert store.head(keys.tombstone(document_id)) is not None
     tried("purged at a boundary of its run")

@@ -136,7 +136,7 @@ if may_mount():
                 wait_for(lambda: bool(list(instance.data.glob("documents/*/ocr"))), 60, "nothing was begun")
             disk.fill()
             wait_for(lambda: has_noticed(instance), 60, "nobody noticed")
-            assert httpx.get(f"{instance.url}/api/health").status_code == 200
+            assert httpx.get(f"{instance.url}/api/health", timeout=60).status_code == 200
             disk.make_room()
             check(sent, settle(instance, sent), DirectoryObjectStore(instance.data), database_url(instance))
             assert not drafts(instance)

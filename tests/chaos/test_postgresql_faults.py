@@ -61,8 +61,8 @@ def wait_until_through(through: Callable[[], int], count: int) -> None:
 
 def assert_alive_but_not_ready(url: str) -> None:
     """Health asks nobody else; ready names what is missing; pages of state say 503."""
-    assert httpx.get(f"{url}/api/health", timeout=5).status_code == 200
-    ready = httpx.get(f"{url}/api/ready", timeout=10)
+    assert httpx.get(f"{url}/api/health", timeout=60).status_code == 200
+    ready = httpx.get(f"{url}/api/ready", timeout=60)
     assert (ready.status_code, ready.json()["dependencies"]["database"]["ok"]) == (503, False)
     listed = httpx.get(f"{url}/api/documents", timeout=60)
     assert listed.status_code == 503

@@ -8,7 +8,7 @@ import pikepdf
 import pytest
 
 from functions.convert.converter import Converter
-from functions.convert.handler import PdfMaker
+from functions.convert.handler import Converting, PdfMaker
 from functions.convert.office import LibreOfficeConverter
 from functions.convert.settings import ConvertSettings
 from functions.ocr.client import JailedPdfTools, TesseractOcrEngine, worker_pool
@@ -40,6 +40,11 @@ class RealWorld(World):
 
     def make_ocr_engine(self) -> OcrEngine:
         return TesseractOcrEngine(self.pool, self.settings)
+
+    def make_converting(self) -> Converting:
+        settings = ConvertSettings()
+        seconds = settings.convert_timeout_seconds
+        return Converting(self.store, self.maker, settings.limits(), engines=lambda: "real", timeout_seconds=seconds)
 
     def make_recognizer(self) -> Recognizer:
         return Recognizer(self.store, self.tools, self.ocr_engine, self.publisher, 2)

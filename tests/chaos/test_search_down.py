@@ -105,6 +105,7 @@ def test_an_hour_without_search_holds_no_document_up(tmp_path: Path, full: bool,
         assert {one["status"] for one in instance.documents()} == {"ready"}
         # One more wake-up asks for an index that cannot be read to be begun anew.
         assert 0 < sweep(instance, timedelta(minutes=10)) <= count + 1
+        wait_for(lambda: idle(instance), 120, "wake-ups are still tried")
         bring_back(instance.data / "search")
         assert sweep(instance, HOURS) <= count
         everything = set(first.accepted.values()) | set(during.accepted.values())

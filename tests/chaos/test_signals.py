@@ -23,6 +23,7 @@ from tests.servers.ceph import S3Server
 from tests.servers.docuelevate import descendants, running
 
 ALL = ("ocr", "convert", "enrich")
+PATIENCE_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ def test_a_step_that_is_asked_to_end_finishes_what_it_has_begun(shop: Workshop, 
     pending = worker.post(event)
     shop.wait_for(event, "/lease-")
     worker.function.process.send_signal(signal.SIGTERM)
-    reply = answered(pending.result(60))
+    reply = answered(pending.result(PATIENCE_SECONDS))
     assert len(shop.objects(event, "/result.json")) == 1
-    worker.function.process.wait(30)
+    worker.function.process.wait(60)
     assert answered(shop.worker(step).function.post(event)).id == reply.id
     tried("SIGTERM in mid-step")
 
@@ -113,7 +114,7 @@ def test_a_sleeper_that_wakes_after_its_lease_changes_nothing(shop: Workshop, sl
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    late = answered(pending.result(60))
+    late = answered(pending.result(PATIENCE_SECONDS))
     assert (late.id, late.payload) == (reply.id, reply.payload)
     assert result_of(shop, event) == committed
     tried("SIGSTOP beyond the lease, clocks 20 minutes apart")
@@ -165,8 +166,8 @@ def test_nothing_piles_up_in_the_temporary_directory(shop: Workshop, tmp_path: P
         pending = worker.post(event)
         shop.wait_for(event, "/lease-")
         worker.function.process.send_signal(signal.SIGTERM)
-        answered(pending.result(60))
-        worker.function.process.wait(30)
+        answered(pending.result(PATIENCE_SECONDS))
+        worker.function.process.wait(60)
     left = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*") if path.is_file()}
     assert [name for name in left if not name.startswith(DIRECTORY_PREFIX)] == []
     assert len(left) <= 1

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from tests.cluster.kubernetes import Namespace, until
-from tests.servers.docuelevate import free_port
+from tests.servers.ports import free_port
 
 TRIES = 60
 PAUSE_SECONDS = 1.0

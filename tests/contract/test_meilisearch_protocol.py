@@ -167,7 +167,7 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 
 def test_a_server_that_hangs_is_left_after_a_time(server: Meilisearch, index: MeilisearchSearchIndex) -> None:
-    hasty = MeilisearchSearchIndex(MeilisearchClient(server.url, WRITE_KEY, timeout=httpx.Timeout(0.3)))
+    hasty = MeilisearchSearchIndex(MeilisearchClient(server.url, WRITE_KEY, timeout=httpx.Timeout(10.0, read=0.3)))
     server.goes_wrong(SEARCHES, late(1.0))
     with pytest.raises(Unavailable, match="ReadTimeout"):
         ids(hasty, "leuchtturm")

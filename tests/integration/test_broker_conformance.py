@@ -34,7 +34,7 @@ from tests.conformance.checks import (  # noqa: F401 - the tests of this module
 from tests.conformance.subscriber import ScriptedSubscriber
 
 BACKOFF_SECONDS = 0.05
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 5.0
 NAMESPACE = "conformance"
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from local.cli import main
 from tests.papers import LETTER
-from tests.servers.docuelevate import Instance, wait_for
+from tests.servers.docuelevate import SETTLE_SECONDS, Instance, wait_for
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -78,7 +78,7 @@ def test_what_was_given_up_is_told_and_sent_again(instance: Instance) -> None:
     code, _ = run(instance, "replay", letter["id"])
     assert code == 0
     path = f"/api/dead-letters/{letter['id']}"
-    wait_for(lambda: instance.client.get(path).json()["arrivals"] == 2, 60, "the letter did not come back")
+    wait_for(lambda: instance.client.get(path).json()["arrivals"] == 2, SETTLE_SECONDS, "the letter did not come back")
     again = instance.client.get(path).json()
     assert (again["state"], again["replays"]) == ("open", 1)
     assert instance.document(document["id"])["steps"][-1]["attempts"] == 2
@@ -86,7 +86,7 @@ def test_what_was_given_up_is_told_and_sent_again(instance: Instance) -> None:
     down.unlink()
     code, said = run(instance, "replay", "--all")
     assert (code, said) == (0, "1 sent again.\n")
-    wait_for(lambda: instance.document(document["id"])["status"] == "ready", 60, "the document did not get ready")
+    wait_for(lambda: instance.document(document["id"])["status"] == "ready", SETTLE_SECONDS, "it did not get ready")
     assert instance.client.get(path).json()["state"] == "closed"
     assert instance.document(document["id"])["runid"] == document["runid"]
     assert instance.client.get("/api/dead-letters").json()["count"] == 0

@@ -20,7 +20,7 @@ import pytest
 from shared.storage.s3 import s3_client
 from tests.servers.buckets import settings_for
 from tests.servers.ceph import S3Server
-from tests.servers.docuelevate import Instance, wait_for
+from tests.servers.docuelevate import SETTLE_SECONDS, Instance, wait_for
 from tests.servers.postgresql import PostgresServer
 from tests.servers.s3_proxy import s3_proxy
 from tests.servers.s3_servers import minio, minio_binary, rclone_binary
@@ -65,9 +65,9 @@ class Drop:
 
     def seconds_until_found(self, words: str) -> tuple[float, dict[str, Any]]:
         began = time.monotonic()
-        wait_for(lambda: bool(self.instance.found(words)), 180, f"{words} was not found")
+        wait_for(lambda: bool(self.instance.found(words)), SETTLE_SECONDS, f"{words} was not found")
         [hit] = self.instance.found(words)
-        wait_for(lambda: self.instance.document(hit["id"])["status"] == "ready", 60, "it was not ready")
+        wait_for(lambda: self.instance.document(hit["id"])["status"] == "ready", SETTLE_SECONDS, "it was not ready")
         return time.monotonic() - began, self.instance.document(hit["id"])
 
     def left(self) -> list[str]:

@@ -91,7 +91,7 @@ def test_a_long_scan_is_done_in_batches_and_survives_a_crash_before_the_reply(pa
     assert {reply.type for half in replies for reply in half} == {PagesRecognized.type}
     with pytest.raises(httpx.TransportError):
         first.post(requested[-1])
-    first.process.wait(10)
+    first.process.wait(60)
     assert paper.mark.exists()
     assert len(paper.parts()) == len(requested)
 

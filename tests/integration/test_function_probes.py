@@ -34,7 +34,7 @@ def test_a_function_with_a_database_waits_for_its_migration(function: Function, 
     database = open_database(f"sqlite:///{tmp_path / 'docuelevate.db'}")
     migrate(database)
     database.dispose()
-    wait_for(lambda: httpx.get(f"{function.url}/ready").status_code == 200, 10, "the function did not get ready")
+    wait_for(lambda: httpx.get(f"{function.url}/ready").status_code == 200, 60, "the function did not get ready")
 
 
 @pytest.mark.parametrize("function", OTHERS, indirect=True)

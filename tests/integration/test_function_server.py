@@ -72,4 +72,6 @@ def _refuses(url: str) -> bool:
         httpx.get(f"{url}/health")
     except httpx.ConnectError:
         return True
+    except httpx.TransportError:  # met in the moment of closing
+        return False
     return False

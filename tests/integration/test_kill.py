@@ -6,8 +6,10 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.papers import INVOICE, LETTER, docx, png, scan
-from tests.servers.docuelevate import Instance, running, wait_for
+from tests.servers.docuelevate import SETTLE_SECONDS, Instance, running, wait_for
 
 KILLS = 10
 CLOCK = random.Random(20250314)
@@ -21,6 +23,7 @@ def files() -> dict[str, bytes]:
     return {**texts, **pictures, **scans, **offices}
 
 
+@pytest.mark.timeout(1_200)
 def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     sent = files()
     with running(tmp_path / "data") as instance:
@@ -29,13 +32,13 @@ def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
             time.sleep(CLOCK.uniform(0.3, 3.0))
             instance.kill()
             instance.start()
-        documents = instance.settled(*ids.values())
+        documents = instance.settled(*ids.values(), seconds=600)
         assert {document["status"] for document in documents} == {"ready"}, documents
         assert len(instance.documents()) == len(sent)
         for name, document_id in ids.items():
             assert_whole(instance, document_id, sent[name])
-        wait_for(lambda: len(instance.found("Sheet")) == 1, 60, "the scan was not found")
-        wait_for(lambda: instance.found("Zeppelin number 2")[:1] != [], 60, "the note was not found")
+        wait_for(lambda: len(instance.found("Sheet")) == 1, SETTLE_SECONDS, "the scan was not found")
+        wait_for(lambda: instance.found("Zeppelin number 2")[:1] != [], SETTLE_SECONDS, "the note was not found")
 
 
 def assert_whole(instance: Instance, document_id: str, original: bytes) -> None:

@@ -9,7 +9,7 @@ import pypdfium2
 import pytest
 
 from tests.papers import INVOICE, LETTER, docx, png, scan
-from tests.servers.docuelevate import Instance, running, wait_for
+from tests.servers.docuelevate import SETTLE_SECONDS, Instance, running, wait_for
 
 FILES = {
     "letter.txt": LETTER.encode(),
@@ -88,7 +88,7 @@ def test_words_are_found_with_their_page(
     def hit() -> list[dict[str, object]]:
         return [found for found in instance.found(words) if found["id"] == document_id]
 
-    wait_for(lambda: bool(hit()), 30, f"{name} was not found")
+    wait_for(lambda: bool(hit()), SETTLE_SECONDS, f"{name} was not found")
     assert page in hit()[0]["page_numbers"]  # type: ignore[operator]
 
 
@@ -137,7 +137,7 @@ def test_a_broken_file_says_what_to_do_and_keeps_its_original(instance: Instance
 
 def test_a_file_dropped_into_the_folder_becomes_a_document(instance: Instance) -> None:
     (instance.data / "incoming" / "dropped.txt").write_text("A message in a bottle, with a kraken.")
-    wait_for(lambda: bool(instance.found("kraken")), 60, "the dropped file was not found")
+    wait_for(lambda: bool(instance.found("kraken")), SETTLE_SECONDS, "the dropped file was not found")
     assert not (instance.data / "incoming" / "dropped.txt").exists()
 
 

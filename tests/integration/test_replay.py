@@ -1,10 +1,13 @@
 """Replay with the real functions: nothing unchanged is worked on again; the index is made anew while it answers."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +113,15 @@ def test_an_unchanged_library_costs_nothing_and_changed_settings_what_they_affec
 
 
 def lose(index: Path) -> None:
-    shutil.rmtree(index)
+    # At once, as index may still be writing there.
+    shutil.rmtree(index.rename(index.with_name("lost")))
 
 
 def truncate(index: Path) -> None:
-    for file in index.glob("[0-9]*/*.store"):
-        file.write_bytes(file.read_bytes()[:10])
-    for file in index.glob("[0-9]*/meta.json"):
-        file.write_bytes(file.read_bytes()[:10])
+    for pattern in ("[0-9]*/*.store", "[0-9]*/meta.json"):
+        for file in index.glob(pattern):
+            with suppress(FileNotFoundError):  # cleared away meanwhile
+                os.truncate(file, 10)
 
 
 @pytest.mark.parametrize("damage", [lose, truncate])
@@ -147,18 +151,24 @@ def test_search_answers_while_the_index_is_made_anew_and_what_was_purged_stays_a
 
 
 def test_a_replay_goes_on_after_everything_was_killed(instance: Instance) -> None:
-    body = {"mode": "reprocess", "rate": 1}
+    body = {"mode": "reprocess", "rate": 0.5}
     begun = instance.client.post("/api/events/replay", json=body).raise_for_status().json()
     where = f"/api/replays/{begun['id']}"
-    wait_for(lambda: instance.client.get(where).json()["done"] == 1, SETTLE_SECONDS, "the replay did not begin")
+    wait_for(lambda: instance.client.get(where).json()["done"] >= 1, SETTLE_SECONDS, "the replay did not begin")
     instance.kill()
     instance.start()
     wait_for(lambda: instance.client.get(where).json()["state"] == "done", SETTLE_SECONDS, "the replay did not go on")
     assert instance.client.get(where).json()["done"] == len(FILES)
     for document in instance.settled(*(one["id"] for one in instance.documents())):
-        runs = instance.client.get("/api/events", params={"subject": document["id"], "type": "document.received"})
-        assert len({event["runid"] for event in runs.json()["results"]}) == 2
         assert document["status"] == "ready"
+    # The archive may get to know of a run after its end.
+    for document in instance.documents():
+        wait_for(partial(has_runs, instance, document["id"], 2), SETTLE_SECONDS, "not one more run")
+
+
+def has_runs(instance: Instance, document_id: str, count: int) -> bool:
+    received = instance.client.get("/api/events", params={"subject": document_id, "type": "document.received"}).json()
+    return len({event["runid"] for event in received["results"]}) == count
 
 
 def command(instance: Instance, *words: str) -> str:

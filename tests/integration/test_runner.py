@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from local.processes.sockets import remove
+from tests.servers.ports import free_port
 
 PROGRAM = Path(__file__).with_name("runner_process.py")
 
@@ -154,8 +155,7 @@ class Machine:
             trigger("test.next", "sink"),
         ]
         (root / "knative" / "all.yaml").write_text("\n---\n".join(manifests))
-        with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-            self.port, self.broker_port = first.getsockname()[1], second.getsockname()[1]
+        self.port, self.broker_port = free_port(), free_port()
 
     def start(self, **settings: Any) -> subprocess.Popen[bytes]:
         defaults = {"port": self.port, "broker_port": self.broker_port, "function_idle_seconds": 60}
@@ -304,7 +304,7 @@ def test_function_knows_only_what_its_manifest_gives_it(machine: Machine) -> Non
 
 def test_function_can_be_called_directly(machine: Machine) -> None:
     machine.started()
-    response = httpx.post(f"{machine.broker_url}/services/work/unlock", json={})
+    response = httpx.post(f"{machine.broker_url}/services/work/unlock", json={}, timeout=60)
     assert (response.status_code, response.text) == (200, "direct /unlock")
     assert httpx.get(f"{machine.broker_url}/services/nobody/health").status_code == 404
 
@@ -358,7 +358,7 @@ def test_work_under_way_is_finished_before_the_end(machine: Machine, stop_signal
     assert runner.stdout is not None
     assert b"Stopping" in runner.stdout.readline()
     machine.release("go")
-    assert runner.wait(timeout=30) == 0
+    assert runner.wait(timeout=60) == 0
     assert not any(map(alive, machine.children()))
     assert machine.seen("end")
     machine.started()
@@ -371,7 +371,7 @@ def test_work_that_takes_longer_than_the_grace_is_done_again(machine: Machine) -
     machine.publish(hold="go")
     until(lambda: machine.seen("begin"))
     runner.terminate()
-    assert runner.wait(timeout=30) == 0
+    assert runner.wait(timeout=60) == 0
     assert not any(map(alive, machine.children()))
     machine.release("go")
     machine.started()
@@ -386,7 +386,7 @@ def test_second_signal_ends_it_at_once(machine: Machine) -> None:
     assert runner.stdout is not None
     assert b"Stopping" in runner.stdout.readline()
     runner.send_signal(signal.SIGINT)
-    assert runner.wait(timeout=30) != 0
+    assert runner.wait(timeout=60) != 0
     until(lambda: not any(map(alive, machine.children())))
 
 
@@ -402,7 +402,7 @@ def test_second_runner_on_the_same_data_says_so(machine: Machine) -> None:
 def test_taken_port_is_named(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", machine.port)):
         runner = machine.start()
-        assert runner.wait(timeout=30) == 1
+        assert runner.wait(timeout=60) == 1
     assert f"Port {machine.port} on 127.0.0.1 cannot be used" in machine.log.read_text()
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.collector import CollectedSpan, Collector, collecting
-from tests.servers.docuelevate import Instance, free_port, running, wait_for
+from tests.servers.docuelevate import Instance, running, wait_for
 from tests.servers.function import ROOT
+from tests.servers.ports import free_port
 
 PATIENCE_SECONDS = 120
 PROCESSES = ("functions.ingest.main", "functions.convert.main", "functions.ocr.main", "functions.enrich.main")
@@ -52,6 +53,10 @@ def one(collector: Collector, name: str, service: str) -> CollectedSpan:
     return collector.named(name, service)[0]
 
 
+def spans_of(collector: Collector, service: str) -> set[str]:
+    return {each.id for each in list(collector.spans) if each.service == service}
+
+
 def test_a_document_is_one_trace_through_all_functions(collector: Collector, document: str) -> None:
     upload = one(collector, "POST /api/documents", "docuelevate-runner")
     published = one(collector, "publish document.received", "docuelevate-runner")
@@ -64,7 +69,8 @@ def test_a_document_is_one_trace_through_all_functions(collector: Collector, doc
     assert upload.parent == ""
     assert [after.parent for after in chain[1:]] == [before.id for before in chain[:-1]]
     assert {each.trace for each in (*chain, indexed)} == {upload.trace}
-    assert indexed.parent in {each.id for each in collector.spans if each.service == "docuelevate-record"}
+    # Each function sends its spans on by itself.
+    wait_for(lambda: indexed.parent in spans_of(collector, "docuelevate-record"), PATIENCE_SECONDS, "no parent")
     # record hears of the event that convert works on from the same sender.
     assert one(collector, "handle document.received", "docuelevate-record").parent == published.id
     assert {each.attributes["document"] for each in (*chain[1:], indexed)} == {document}

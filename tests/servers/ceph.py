@@ -5,7 +5,6 @@ Everything lives in one temporary directory, and the kernel ends the daemons wit
 
 import os
 import secrets
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.servers.ports import free_port
 
 _START_SECONDS = 120
 DOMAIN = "objects.test"
@@ -107,7 +108,7 @@ def s3_server_of_the_tests(directory: Path) -> Iterator[S3Server]:
 
 def _configure(directory: Path) -> int:
     """Write the configuration and the map of monitors; the gateway's port."""
-    v2, v1, http = _free_ports(3)
+    v2, v1, http = free_port(), free_port(), free_port()
     for name in ("mon", "osd", "rgw"):
         (directory / name).mkdir()
     fsid, machine = str(uuid.uuid4()), os.uname().machine
@@ -118,14 +119,6 @@ def _configure(directory: Path) -> int:
     addresses = f"[v2:127.0.0.1:{v2},v1:127.0.0.1:{v1}]"
     _run(directory, "monmaptool", "--create", "--fsid", fsid, "--addv", "a", addresses, str(directory / "monmap"))
     return http
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _command(directory: Path, program: str, *arguments: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.servers.ports import free_port
 
 START_SECONDS = 60
 SETTLE_SECONDS = 180
@@ -131,8 +132,8 @@ class Instance:
 def running(data: Path, **environment: str) -> Iterator[Instance]:
     """An instance that is gone afterwards, with everything below it."""
     instance = Instance(data, **environment)
-    instance.start()
     try:
+        instance.start()
         yield instance
     finally:
         instance.client.close()
@@ -163,10 +164,3 @@ def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> N
     while not condition():
         assert time.monotonic() < ends, otherwise
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

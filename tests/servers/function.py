@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import httpx
 
 from shared.events import Event, decode
 from tests.servers.docuelevate import descendants, wait_for
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +30,7 @@ class Function:
 
     def start(self) -> None:
         """Start on a new port and wait until it is healthy."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         environment = os.environ | self.environment
         environment |= {"FUNCTION_SOURCE": str(self.source), "FUNCTION_TARGET": self.target}

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -33,6 +32,7 @@ from starlette.routing import Route
 
 from tests.servers import meilisearch_search as engine
 from tests.servers.asgi import serving
+from tests.servers.ports import free_port
 
 MASTER_KEY = "master-0123456789abcdef"
 WRITE_KEY = "write-0123456789abcdef"
@@ -564,9 +564,7 @@ def meilisearch(host: str = "127.0.0.1", **how: Any) -> Iterator[Meilisearch]:
 def started(program: str) -> str:
     """The address of a real server with an empty database, which ends with this process."""
     directory = Path(tempfile.mkdtemp(prefix="meilisearch-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     options = {"--http-addr": address, "--db-path": str(directory / "data"), "--master-key": MASTER_KEY}
     arguments = [each for option in options.items() for each in option]
     process = subprocess.Popen([program, *arguments, "--no-analytics"], cwd=directory, stderr=subprocess.DEVNULL)

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+from tests.servers.ports import free_port
 
 _USER = "postgres"
 _OPTIONS = "-c listen_addresses={host} -c unix_socket_directories='' -c fsync=off -c shared_buffers=16MB -p {port}"
@@ -64,7 +65,7 @@ def postgres_server(directory: Path, host: str = "127.0.0.1") -> Iterator[Postgr
         for parent in directory.parents:
             if parent != Path("/") and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
-    server = PostgresServer(directory, _free_port(), host)
+    server = PostgresServer(directory, free_port(), host)
     command = [_program("initdb"), "-D", str(directory / "data"), "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_as_user())
     with (directory / "data" / "pg_hba.conf").open("a") as rules:
@@ -88,9 +89,3 @@ def _as_user() -> dict[str, object]:
         return {}
     entry = pwd.getpwnam(_USER)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from tests.servers.ceph import DOMAIN, S3Server, ceph_gateway
-from tests.servers.docuelevate import free_port
+from tests.servers.ports import free_port
 
 ACCESS_KEY, SECRET_KEY = "tests-access", "tests-secret-key"
 _START_SECONDS = 60

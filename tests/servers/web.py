@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers.docuelevate import START_SECONDS, Instance, free_port, wait_for
+from tests.servers.docuelevate import START_SECONDS, Instance, wait_for
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

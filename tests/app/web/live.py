@@ -1,7 +1,6 @@
 """The web process as it really runs: a child with a socket of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,9 +34,7 @@ class LiveServer:
 @contextmanager
 def live_server(data_dir: Path, **environment: str) -> Iterator[LiveServer]:
     """Start `python -m web.server` on a free port and wait until it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "LOG_LEVEL": "WARNING"}
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     process = subprocess.Popen([sys.executable, "-m", "web.server"], cwd=ROOT, env=clean | settings | environment)

@@ -85,7 +85,7 @@ def test_the_stream_tells_what_another_process_changed(http: httpx.Client, libra
 
 
 def test_the_server_stops_although_somebody_listens(database: Engine, tmp_path: Path) -> None:
-    with live_server(tmp_path) as server, httpx.Client(base_url=server.url, trust_env=False) as http:
+    with live_server(tmp_path) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         answer = http.send(http.build_request("GET", "/api/stream"), stream=True)
         assert next(answer.iter_lines())
 
@@ -114,7 +114,7 @@ def test_too_large_an_upload_is_told_so_while_it_is_being_sent(database: Engine,
     headers = {"content-type": "multipart/form-data; boundary=B"}
     with live_server(tmp_path, MAX_UPLOAD_SIZE="1MiB") as server:
         answer = httpx.post(
-            f"{server.url}/api/documents", content=zeros(20 * 1024 * 1024), headers=headers, trust_env=False
+            f"{server.url}/api/documents", content=zeros(20 * 1024 * 1024), headers=headers, trust_env=False, timeout=60
         )
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 

@@ -103,7 +103,10 @@ def test_a_row_that_can_be_read_again_is_sent_after_all(database: Engine, publis
     assert (sent(publisher, ONE), waiting(database)) == ([1], 0)
 
 
-def test_a_failure_is_counted_and_put_off(database: Engine, publisher: RecordingPublisher) -> None:
+def test_a_failure_is_counted_and_put_off(
+    database: Engine, publisher: RecordingPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.outbox.pause_seconds", lambda failures: 60.0)
     queue(database, ONE, 1)
     publisher.refuses = lambda event: True
     relay = Relay(database, publisher)

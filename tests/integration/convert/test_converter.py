@@ -218,7 +218,7 @@ def test_a_worker_that_was_killed_is_not_held_against_the_document(converter: Co
     convert(converter, tmp_path, b"before", "a.txt")
     worker = next(iter(running("functions.convert.worker")))
     os.kill(worker, signal.SIGSTOP)
-    threading.Timer(1.0, os.kill, (worker, signal.SIGKILL)).start()
+    threading.Timer(5.0, os.kill, (worker, signal.SIGKILL)).start()
     with pytest.raises(Unavailable):
         convert(converter, tmp_path, b"during", "b.txt")
     assert convert(converter, tmp_path, b"after", "c.txt")[1] == "after"

@@ -275,7 +275,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(3_000):
         if condition():
             return
         time.sleep(0.02)

@@ -403,9 +403,10 @@ def test_a_broken_or_endless_answer_is_unavailable_in_time(
     server: DocumentIntelligence, where: Any, kind: Any, tmp_path: Path
 ) -> None:
     server.goes_wrong(where, kind)
+    seconds, answer = (1, 0.6) if where == "order" else (5, 3)  # time enough to order
     started = time.monotonic()
-    assert isinstance(refused(engine(server, seconds=1, answer=0.6), memory=operations(tmp_path)), Unavailable)
-    assert time.monotonic() - started < 8
+    assert isinstance(refused(engine(server, seconds=seconds, answer=answer), memory=operations(tmp_path)), Unavailable)
+    assert time.monotonic() - started < 60
     assert len(operations(tmp_path).orders) == (1 if where == "result" else 0)
 
 

@@ -2,6 +2,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from local.broker.message import Headers
 from local.broker.rules import Answer
 from local.manifests import Service
@@ -160,7 +162,9 @@ def test_service_limit_that_is_shorter_answers_as_knative_would() -> None:
     run(scenario)
 
 
-def test_process_that_does_not_start_is_held_back_then_tried_again() -> None:
+def test_process_that_does_not_start_is_held_back_then_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.processes.pool._FIRST_PAUSE_SECONDS", 2.0)
+
     async def scenario() -> None:
         bench = Bench(failing=1, limit=1)
         lost = bench.request(timeout_seconds=0.05)
