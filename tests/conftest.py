@@ -42,10 +42,11 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A migrated, empty database: each test runs on both kinds."""
     if request.param == "sqlite":
         opened = new_sqlite(tmp_path / "docuelevate.db")
+        yield opened
+        opened.dispose()
     else:
-        opened = new_postgres(request.getfixturevalue("postgres"))
-    yield opened
-    opened.dispose()
+        with new_postgres(request.getfixturevalue("postgres")) as opened:
+            yield opened
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -47,13 +47,22 @@ class Loop:
         made, undisturbed = self._in_child(self._undisturbed)
         report.calls = {name: made.count(name) for name in sorted(set(made))}
         began, tried = time.monotonic(), set[int]()
-        for fault in Fault:
-            numbers = [number for number, name in enumerate(made, 1) if _can(fault, name)]
-            for number in _spread(numbers, points if fault in CRASHES else error_points):
-                if report.problems and self.until_wrong:
-                    break
-                if self._try(report, fault, number, undisturbed):
-                    tried.add(number)
+        attempts = [
+            (number, fault)
+            for fault in Fault
+            for number in _spread(
+                [number for number, name in enumerate(made, 1) if _can(fault, name)],
+                points if fault in CRASHES else error_points,
+            )
+        ]
+        if self.until_wrong:
+            # From both ends: a step claims its work at the beginning and commits it at the end.
+            attempts.sort(key=lambda attempt: min(attempt[0], len(made) - attempt[0]))
+        for number, fault in attempts:
+            if self._try(report, fault, number, undisturbed):
+                tried.add(number)
+            if report.problems and self.until_wrong:
+                break
         report.points = len(tried)
         report.seconds = round(time.monotonic() - began, 1)
         return report

@@ -2,6 +2,8 @@
 
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +22,16 @@ def new_sqlite(path: Path) -> Engine:
     return open_database(f"sqlite:///{path}")
 
 
-def new_postgres(server: PostgresServer) -> Engine:
-    """A database of its own on this server."""
-    return open_database(server.create(uuid.uuid4().hex, template=_migrated_database(server)))
+@contextmanager
+def new_postgres(server: PostgresServer) -> Iterator[Engine]:
+    """A database of its own on this server, for the length of the block: six hundred of them are gigabytes."""
+    name = uuid.uuid4().hex
+    engine = open_database(server.create(name, template=_migrated_database(server)))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        server.drop(name)
 
 
 @cache

@@ -45,6 +45,11 @@ class PostgresServer:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
         return self.url(database)
 
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "-w", "-D", str(self.directory / "data"), *arguments)
 
